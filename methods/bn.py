@@ -1,0 +1,34 @@
+"""BN: the forwards of an adapting method without its gradient. Separates a method from batch-norm re-estimation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ttt_bench.method import Card, Method, Model
+
+
+@dataclass(frozen=True)
+class BNOnly(Method):
+    """Train-mode forwards that move the running statistics; no parameter is updated."""
+
+    name = "bn"
+    card = Card(
+        title="BN only",
+        paper="control (cf. Nado et al. 2020, Schneider et al. 2020)",
+        venue="",
+        equation="none; running statistics move with momentum 0.1 per forward",
+        updates="running mean and variance of every batch norm",
+    )
+    bn = "track"
+
+    def updated(self, model: Model) -> Iterable[nn.Parameter]:
+        """Nothing."""
+        return ()
+
+    def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> None:
+        """The forward itself is the update."""
+        model.network.features(images)

@@ -1,0 +1,1 @@
+"""Test time: one adapter per cell, three protocols, and the recording of every step."""

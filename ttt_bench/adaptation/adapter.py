@@ -1,0 +1,119 @@
+"""One method at work on one model: update, predict, reset. The only code that runs adaptation steps.
+
+The command line, the parity runner, the audit and the tests all adapt through this class, so what is proven
+equal to the published code is what the benchmark runs. It is never given a label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ttt_bench.adaptation.modes import set_adapting, set_predicting, use_batch_statistics
+from ttt_bench.adaptation.optimizers import build_optimizer
+from ttt_bench.adaptation.snapshot import digest, restore, take
+from ttt_bench.card import OptimizerSpec
+from ttt_bench.method import Method, Model
+from ttt_bench.network.network import Predictions
+
+
+@dataclass
+class Cost:
+    """Work done by the encoder since the adapter was made, in images."""
+
+    forward_images: int = 0
+    backward_images: int = 0
+    """Images in forwards that built a graph, each of which is walked back once."""
+
+
+class Adapter:
+    """Runs one method on one model it owns (the caller passes a copy)."""
+
+    def __init__(self, model: Model, method: Method, optimizer: OptimizerSpec, seed: int = 0) -> None:
+        """Prepare ``model`` for adaptation and take the snapshot that ``reset`` returns to.
+
+        Args:
+            model: moved in place; its parameters' ``requires_grad`` flags are set here.
+            method: the plug-in.
+            optimizer: the recipe's optimiser settings.
+            seed: seeds the method's only source of randomness.
+        """
+        self.model = model
+        self.method = method
+        self.spec = optimizer
+        self.rng = torch.Generator().manual_seed(seed)
+        self.cost = Cost()
+        method.prepare(model)
+        if method.bn == "batch":
+            use_batch_statistics(model.network)
+        self.parameters = self._select_parameters()
+        self.optimizer = build_optimizer(optimizer, self.parameters) if self.parameters else None
+        self._count_work()
+        set_predicting(model)
+        self._snapshot = take(model, self.optimizer, self.rng)
+
+    def _select_parameters(self) -> list[nn.Parameter]:
+        self.model.requires_grad_(False)
+        if not self.method.adapts:
+            return []
+        chosen = list(dict.fromkeys(self.method.updated(self.model)))
+        for parameter in chosen:
+            parameter.requires_grad_(True)
+        return chosen
+
+    def _count_work(self) -> None:
+        encoder = getattr(self.model.network, "encoder", self.model.network)
+
+        def count(_module: nn.Module, inputs: tuple[Tensor, ...], output: list[Tensor] | Tensor) -> None:
+            images = int(inputs[0].shape[0])
+            last = output[-1] if isinstance(output, (list, tuple)) else output
+            self.cost.forward_images += images
+            if isinstance(last, Tensor) and last.requires_grad:
+                self.cost.backward_images += images
+
+        encoder.register_forward_hook(count)
+
+    def update(self, images: Tensor) -> Tensor:
+        """One adaptation step on ``images`` (B, 3, H, W).
+
+        Returns:
+            The loss before the update, detached, shape (); NaN for a method without a loss.
+        """
+        set_adapting(self.method, self.model)
+        try:
+            if self.optimizer is None:
+                with torch.no_grad():
+                    loss = self.method.loss(self.model, images, self.rng)
+                return torch.tensor(float("nan")) if loss is None else loss.detach()
+            return self._descend(images)
+        finally:
+            set_predicting(self.model)
+
+    def _descend(self, images: Tensor) -> Tensor:
+        assert self.optimizer is not None
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.spec.rate(images.shape[0])
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            loss = self.method.loss(self.model, images, self.rng)
+            if loss is None:
+                return torch.tensor(float("nan"))
+            loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Predictions:
+        """Raw predictions for ``images``, each (B, C_t, H, W)."""
+        return self.method.predict(self.model, images)
+
+    def reset(self) -> None:
+        """Return parameters, buffers, optimiser and random state to those right after construction."""
+        restore(self._snapshot, self.model, self.optimizer, self.rng)
+        set_predicting(self.model)
+
+    def digest(self) -> str:
+        """Hash of everything a step may move or leak."""
+        return digest(self.model, self.optimizer, self.rng)

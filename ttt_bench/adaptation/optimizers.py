@@ -1,0 +1,29 @@
+"""Optimisers from their published settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from ttt_bench.card import OptimizerSpec
+from ttt_bench.errors import UserError
+
+
+def build_optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Build ``spec`` over ``parameters``.
+
+    Raises:
+        UserError: the optimiser is unknown.
+    """
+    chosen = list(parameters)
+    if spec.name == "sgd":
+        return torch.optim.SGD(
+            chosen, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov, weight_decay=spec.weight_decay
+        )
+    if spec.name == "adam":
+        return torch.optim.Adam(chosen, lr=spec.lr, weight_decay=spec.weight_decay)
+    if spec.name == "adamw":
+        return torch.optim.AdamW(chosen, lr=spec.lr, weight_decay=spec.weight_decay)
+    raise UserError(f"Unknown optimizer {spec.name!r}.", "Valid: sgd, adam, adamw.")

@@ -1,0 +1,52 @@
+"""What a method says about itself. No torch, so that listing and planning stay instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+BNPolicy = Literal["source", "batch", "track"]
+"""How batch norm behaves at test time, the hidden variable of this field:
+``source``: running statistics, untouched; ``batch``: statistics of the batch at hand, also for predictions;
+``track``: batch statistics while adapting, which move the running statistics that predictions use."""
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimiser as published. Built by ``adaptation.optimizers``."""
+
+    name: Literal["sgd", "adam", "adamw"]
+    lr: float = 0.0
+    lr_per_sample: float = 0.0
+    """When set, the rate is this times the batch size (TIPI's rule)."""
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def rate(self, batch_size: int) -> float:
+        """The learning rate for a batch of ``batch_size`` images."""
+        return self.lr_per_sample * batch_size if self.lr_per_sample else self.lr
+
+
+PAPER_RECIPE = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
+"""S4T's uniform test-time optimiser (appendix A), the ``paper`` recipe of every method."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A method's fidelity card: what it is and how far it is the published one."""
+
+    title: str
+    paper: str
+    venue: str
+    equation: str
+    """The test-time objective in one line."""
+    updates: str
+    """What moves at test time."""
+    hooks: str = "none"
+    defaults: str = ""
+    """Where the default options come from."""
+    deviations: tuple[str, ...] = ()
+    """What differs from the published code, one line each, with the option that restores it."""
+    oddities: tuple[str, ...] = ()
+    """Accidents of the official code and the option that reproduces each."""

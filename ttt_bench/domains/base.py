@@ -1,0 +1,63 @@
+"""What a domain is: named images with labels, split, in one convention across all domains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.identity import identity
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its labels, decoded; 255 marks an invalid pixel in every label."""
+
+    image: npt.NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+    labels: dict[str, npt.NDArray[Any]]
+    """By task. semseg: (H, W) uint8, the position in ``Domain.classes``. depth: (1, H, W) float32,
+    metres along the optical axis. normal: (3, H, W) float32 unit vectors in the camera frame x right, y up,
+    z towards the viewer. edge: (1, H, W) float32 in {0, 1}."""
+
+
+class Domain(ABC):
+    """Named images and labels of some tasks. Knows nothing of methods."""
+
+    name: str
+    """As written on the command line, e.g. ``rooms/studio`` or ``nyudv2+fog:5``."""
+    tasks: tuple[str, ...]
+    classes: tuple[str, ...]
+    """Canonical class names; position = class id. Everything else is 255."""
+    size: tuple[int, int]
+    """(H, W) of every image and label."""
+    edge_definition: ClassVar[str] = ""
+    """What counts as an edge in this domain, in words."""
+
+    @abstractmethod
+    def length(self, split: Split) -> int:
+        """How many samples ``split`` holds (for a procedural domain: how many it offers)."""
+
+    @abstractmethod
+    def sample(self, split: Split, index: int) -> Sample:
+        """Sample ``index`` of ``split``, the same on every call and every machine.
+
+        Raises:
+            UserError: the file behind it is missing or unreadable.
+        """
+
+    @abstractmethod
+    def content(self) -> Any:
+        """JSON-able description of everything that decides the pixels; two domains are equal iff it is."""
+
+    def fingerprint(self) -> str:
+        """Short hash of name-independent content, size, tasks and classes."""
+        return identity(
+            {"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes}
+        )

@@ -1,0 +1,1 @@
+"""The shared multi-task network: one encoder, one head per task."""

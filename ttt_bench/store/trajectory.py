@@ -1,0 +1,116 @@
+"""What one cell measured, and its file form: one ``.npz`` per cell (arrays plus a JSON header)."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.errors import UserError
+from ttt_bench.files import write_atomically
+
+SCHEMA = 1
+"""Raised whenever the meaning of a stored field changes; other schemas are refused on reading."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Everything one cell measured: raw sums per (batch, step, task), never finished scores."""
+
+    cell_id: str
+    cell: dict[str, Any]
+    """The cell's settings: pair, method, options, protocol, recipe, training, seed, steps, batch_size, tasks, classes,
+    ..., exactly as hashed into ``cell_id``."""
+    provenance: dict[str, Any]
+    """git sha, versions, device, fingerprints, checkpoint identity, start time, command."""
+    eval_steps: tuple[int, ...]
+    """Steps at which the target was scored; step k is after k updates, 0 is before any on this batch."""
+    statistics: dict[str, npt.NDArray[Any]]
+    """``task/statistic`` -> (batches, len(eval_steps), ...) sufficient statistics (see ``tasks.scores``)."""
+    loss: npt.NDArray[Any]
+    """(adapted batches, steps) the method's loss at each update; NaN where a method has none."""
+    seconds: npt.NDArray[Any]
+    """(adapted batches, steps) wall seconds of each update, evaluation excluded."""
+    eval_seconds: npt.NDArray[Any]
+    """(batches, len(eval_steps)) wall seconds of each evaluation forward and its scoring."""
+    forwards: npt.NDArray[Any]
+    """(adapted batches, steps) images pushed forward through the encoder / batch size."""
+    backwards: npt.NDArray[Any]
+    """Likewise backward."""
+    summary: dict[str, Any] = field(default_factory=dict)
+    """Scalars: peak_memory_bytes, parameters_total, parameters_updated, collapsed_step (or null),
+    collapse_reason, attempt, wall_seconds."""
+    examples: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """For the picture sheet, a few images of the first batch: ``image`` (n, H, W, 3) uint8, ``truth/<task>`` and
+    ``prediction/<task>`` (last step; raw network outputs, float16) with the channel axis second."""
+
+    @property
+    def collapsed_step(self) -> int | None:
+        """First step at which the method collapsed, or None."""
+        step = self.summary.get("collapsed_step")
+        return None if step is None else int(step)
+
+    def save(self, path: Path) -> None:
+        """Write the trajectory to ``path``, atomically."""
+        header = {
+            "schema": SCHEMA,
+            "cell_id": self.cell_id,
+            "cell": self.cell,
+            "provenance": self.provenance,
+            "eval_steps": list(self.eval_steps),
+            "summary": self.summary,
+        }
+        arrays: dict[str, Any] = {
+            "header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8),
+            "loss": self.loss,
+            "seconds": self.seconds,
+            "eval_seconds": self.eval_seconds,
+            "forwards": self.forwards,
+            "backwards": self.backwards,
+        }
+        arrays |= {f"statistics/{key}": value for key, value in self.statistics.items()}
+        arrays |= {f"examples/{key}": value for key, value in self.examples.items()}
+        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path: Path, examples: bool = True) -> Trajectory:
+        """Read a trajectory; ``examples=False`` leaves the pictures on disk.
+
+        Raises:
+            UserError: the file is missing, damaged or of another schema.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(file["header"].tobytes())
+                if header.get("schema") != SCHEMA:
+                    raise UserError(
+                        f"{path} has schema {header.get('schema')}, this version reads {SCHEMA}.",
+                        "Sweep into a new folder with --name, or delete the file to recompute it.",
+                    )
+                names = [name for name in file.files if examples or not name.startswith("examples/")]
+                arrays = {name: file[name] for name in names if name != "header"}
+        except FileNotFoundError as error:
+            raise UserError(f"{path} does not exist.") from error
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
+            ) from error
+        return cls(
+            cell_id=header["cell_id"],
+            cell=header["cell"],
+            provenance=header["provenance"],
+            eval_steps=tuple(header["eval_steps"]),
+            summary=header["summary"],
+            statistics=_below("statistics/", arrays),
+            examples=_below("examples/", arrays),
+            **{k: arrays[k] for k in ("loss", "seconds", "eval_seconds", "forwards", "backwards")},
+        )
+
+
+def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    return {key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)}
