@@ -1,0 +1,20 @@
+"""What is said about a trajectory: gains, Delta, how well the tasks move together. Numpy only at import."""
+
+from ttt_bench.metrics.delta import delta, gains
+from ttt_bench.metrics.sync import (
+    cosine_similarity,
+    dtw,
+    peak_steps,
+    plateau_step_variance,
+    step_variance,
+)
+
+__all__ = [
+    "cosine_similarity",
+    "delta",
+    "dtw",
+    "gains",
+    "peak_steps",
+    "plateau_step_variance",
+    "step_variance",
+]

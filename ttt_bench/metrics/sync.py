@@ -1,0 +1,131 @@
+"""Do the tasks improve together? Step variance, dynamic time warping, cosine similarity.
+
+All take oriented trajectories (see ``metrics.gains``): (tasks, steps), higher is better, step 0 included.
+The paper's equations (S4T, appendix B) are prose only; each convention stated here is a definite choice.
+NaN in gives NaN out. One task alone is in step with itself: variance 0, warping 0, similarity 1.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+TOLERANCE = 1e-9
+"""In units of the trajectories (percent): below it two values tie and a trajectory is flat."""
+
+
+def peak_steps(
+    trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, plateau: float = 0.0
+) -> Array:
+    """The step at which each task is best.
+
+    Args:
+        trajectories: (tasks, steps) oriented.
+        steps: (steps,) adaptation step of each column; 0, 1, 2, ... when not given.
+        plateau: share of a task's range below its maximum that counts as the maximum.
+
+    Returns:
+        (tasks,) the earliest step within reach of the maximum; NaN for a task with a NaN.
+
+    Raises:
+        ValueError: ``trajectories`` is not two-dimensional or ``steps`` does not fit it.
+    """
+    rows = _rows(trajectories)
+    axis = np.asarray(np.arange(rows.shape[1]) if steps is None else steps, dtype=np.float64)
+    if axis.shape != rows.shape[1:]:
+        raise ValueError(f"{axis.shape} steps for trajectories of shape {rows.shape}")
+    top, bottom = rows.max(axis=1, keepdims=True), rows.min(axis=1, keepdims=True)
+    within = rows >= top - plateau * (top - bottom) - TOLERANCE
+    return np.where(np.isfinite(rows).all(axis=1), axis[within.argmax(axis=1)], np.nan)
+
+
+def step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None) -> float:
+    """Population variance of the tasks' peak steps (S4T eq. 9), in squared adaptation steps.
+
+    Args:
+        trajectories: (tasks, steps) oriented.
+        steps: (steps,) adaptation step of each column, so that a sparse grid stays comparable.
+    """
+    return float(peak_steps(trajectories, steps).var())
+
+
+def plateau_step_variance(
+    trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, share: float = 0.1
+) -> float:
+    """``step_variance`` with each peak where the task first comes within ``share`` of its range of the top.
+
+    The arg-max on a plateau is arbitrary (edges are almost flat); this variant is not.
+    """
+    return float(peak_steps(trajectories, steps, plateau=share).var())
+
+
+def dtw(trajectories: npt.ArrayLike, normalise: bool = True) -> float:
+    """Mean over task pairs of the dynamic-time-warping distance (S4T eq. 10); lower is more in step.
+
+    The whole path from (0, 0) to (S, S) with moves (1, 0), (0, 1), (1, 1), no window, cost ``|difference|``
+    and the path's SUM. (``tslearn.metrics.dtw`` is the root of summed squares; hence the precomputed costs.)
+
+    Args:
+        trajectories: (tasks, steps) oriented.
+        normalise: stretch each task to [0, 1] first; a flat task becomes all 0. Otherwise in percent, where
+            the task with the largest effect decides alone.
+    """
+    rows = _rows(trajectories)
+    # The warping of a NaN never ends in some versions of tslearn, so it must not get there.
+    if not np.isfinite(rows).all():
+        return float("nan")
+    if normalise:
+        rows = _unit_range(rows)
+    pairs = list(combinations(rows, 2))
+    return float(np.mean([_warp(a, b) for a, b in pairs])) if pairs else 0.0
+
+
+def cosine_similarity(trajectories: npt.ArrayLike) -> float:
+    """Mean over task pairs of the cosine between their step-to-step changes (S4T eq. 11-12), in [-1, 1].
+
+    Two flat tasks count as 1 and a flat one against a moving one as 0, so no adaptation at all is trivially
+    in step: read it beside Delta.
+    """
+    rows = _rows(trajectories)
+    if not np.isfinite(rows).all():
+        return float("nan")
+    if len(rows) == 1:
+        return 1.0
+    changes = np.diff(rows, axis=1)
+    # Scaled by the largest entry first: squares of very small or large changes would leave the float range.
+    size = np.abs(changes).max(axis=1, initial=0.0)
+    flat = size <= TOLERANCE
+    scaled = changes / np.where(flat, 1.0, size)[:, None]
+    length = np.linalg.norm(scaled, axis=1)
+    unit = np.where(flat[:, None], 0.0, scaled / np.where(flat, 1.0, length)[:, None])
+    cosine = unit @ unit.T
+    cosine[np.ix_(flat, flat)] = 1.0
+    first, second = np.triu_indices(len(rows), k=1)
+    return float(np.clip(cosine[first, second], -1.0, 1.0).mean())
+
+
+def _rows(trajectories: npt.ArrayLike) -> Array:
+    rows = np.asarray(trajectories, dtype=np.float64)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(f"trajectories must be (tasks, steps) with at least one of each, not {rows.shape}")
+    return np.where(np.isfinite(rows), rows, np.nan)
+
+
+def _unit_range(rows: Array) -> Array:
+    low = rows.min(axis=1, keepdims=True)
+    span = rows.max(axis=1, keepdims=True) - low
+    flat = span <= TOLERANCE
+    return np.where(flat, 0.0, (rows - low) / np.where(flat, 1.0, span))
+
+
+def _warp(a: Array, b: Array) -> float:
+    if np.array_equal(a, b):
+        return 0.0  # spares un-adapted runs the seconds that importing tslearn takes
+    from tslearn.metrics import dtw_path_from_metric
+
+    _, cost = dtw_path_from_metric(np.abs(a[:, None] - b[None, :]), metric="precomputed")
+    return float(cost)
