@@ -1,0 +1,1 @@
+"""Numerical parity: reference vectors of the published code, run through the code that the benchmark runs."""

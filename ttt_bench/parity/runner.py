@@ -1,0 +1,126 @@
+"""Runs cases through adapters and compares. Adapters register themselves by the official function's name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import ttt_bench.parity.adapters as adapters_package
+from ttt_bench.parity.case import Case, read_cases
+
+Answer = Mapping[str, Any]
+"""Array name -> what our code computes (tensor, array or number)."""
+AdapterFunction = Callable[[Case], Answer]
+
+ADAPTERS: dict[str, AdapterFunction] = {}
+EXCLUSIONS: dict[str, str] = {}
+"""Official function -> why no project code corresponds to it. The only reasons a case is skipped."""
+
+
+def answers(*functions: str) -> Callable[[AdapterFunction], AdapterFunction]:
+    """Register an adapter for every official function whose manifest name starts with one of ``functions``."""
+
+    def register(adapter: AdapterFunction) -> AdapterFunction:
+        for function in functions:
+            ADAPTERS[function] = adapter
+        return adapter
+
+    return register
+
+
+def exclude(function: str, reason: str) -> None:
+    """State that cases of ``function`` are skipped, and why."""
+    EXCLUSIONS[function] = reason
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one case."""
+
+    case: str
+    status: Literal["passed", "failed", "skipped"]
+    detail: str
+    method: str = ""
+
+
+def run_parity(roots: Iterable[Path], report: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+    """Run every case of every manifest below ``roots``.
+
+    Args:
+        roots: folders.
+        report: called with each outcome as it comes.
+
+    Raises:
+        UserError: a folder or manifest is unusable. A failing or crashing case is an outcome, not an error.
+    """
+    load_adapters()
+    outcomes = []
+    for root in roots:
+        for case in read_cases(root):
+            outcome = run_case(case)
+            outcomes.append(outcome)
+            if report is not None:
+                report(outcome)
+    return outcomes
+
+
+def load_adapters() -> None:
+    """Import every module of ``parity.adapters``."""
+    for module in pkgutil.iter_modules(adapters_package.__path__):
+        importlib.import_module(f"{adapters_package.__name__}.{module.name}")
+
+
+def run_case(case: Case) -> Outcome:
+    """Run one case."""
+    method = str(case.entry.get("method", case.entry.get("group", "")))
+    reason = _longest_prefix(case.function, EXCLUSIONS)
+    if reason is not None:
+        return Outcome(case.name, "skipped", reason, method)
+    adapter = _longest_prefix(case.function, ADAPTERS)
+    if adapter is None:
+        return Outcome(case.name, "failed", f"no adapter for the function {case.function!r}", method)
+    try:
+        answer = adapter(case)
+        detail = _compare(case, answer)
+    except Exception as error:  # a crash is a failed case; the others still run
+        return Outcome(case.name, "failed", f"{type(error).__name__}: {error}", method)
+    return Outcome(case.name, "failed" if detail else "passed", detail or _summary(case, answer), method)
+
+
+def _longest_prefix(function: str, table: Mapping[str, Any]) -> Any:
+    matches = [key for key in table if function.startswith(key)]
+    return table[max(matches, key=len)] if matches else None
+
+
+def _compare(case: Case, answer: Answer) -> str:
+    expected = case.expected() or list(answer)
+    if not expected:
+        return "the case expects nothing and the adapter answered nothing"
+    missing = [name for name in expected if name not in answer]
+    if missing:
+        return f"not answered: {', '.join(missing[:5])}"
+    for name in expected:
+        want, got = case.arrays[name], _array(answer[name])
+        if want.shape != got.shape:
+            return f"{name}: shape {got.shape}, expected {want.shape}"
+        rtol, atol = case.tolerance(name)
+        if not np.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True):
+            worst = float(np.nanmax(np.abs(got.astype(float) - want.astype(float))))
+            return f"{name}: off by up to {worst:.3g} (allowed {atol:.3g} + {rtol:.3g} x |expected|)"
+    return ""
+
+
+def _summary(case: Case, answer: Answer) -> str:
+    return f"{len(case.expected() or list(answer))} arrays"
+
+
+def _array(value: Any) -> Any:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value)
