@@ -75,23 +75,23 @@ class Adapter:
 
         encoder.register_forward_hook(count)
 
-    def update(self, images: Tensor) -> Tensor:
+    def update(self, images: Tensor) -> Tensor | None:
         """One adaptation step on ``images`` (B, 3, H, W).
 
         Returns:
-            The loss before the update, detached, shape (); NaN for a method without a loss.
+            The loss before the update, detached, shape (); None for a method that minimises nothing.
         """
         set_adapting(self.method, self.model)
         try:
             if self.optimizer is None:
                 with torch.no_grad():
                     loss = self.method.loss(self.model, images, self.rng)
-                return torch.tensor(float("nan")) if loss is None else loss.detach()
+                return None if loss is None else loss.detach()
             return self._descend(images)
         finally:
             set_predicting(self.model)
 
-    def _descend(self, images: Tensor) -> Tensor:
+    def _descend(self, images: Tensor) -> Tensor | None:
         assert self.optimizer is not None
         for group in self.optimizer.param_groups:
             group["lr"] = self.spec.rate(images.shape[0])
@@ -99,7 +99,7 @@ class Adapter:
         with torch.enable_grad():
             loss = self.method.loss(self.model, images, self.rng)
             if loss is None:
-                return torch.tensor(float("nan"))
+                return None
             loss.backward()
         self.optimizer.step()
         return loss.detach()
