@@ -40,6 +40,10 @@ CERAMICS: tuple[Colour, ...] = ((0.95, 0.95, 0.94), (0.93, 0.90, 0.84), (0.86, 0
 GLASSES: tuple[Colour, ...] = (
     (0.14, 0.42, 0.20), (0.46, 0.24, 0.10), (0.22, 0.46, 0.66), (0.70, 0.78, 0.76), (0.66, 0.16, 0.14),
 )  # fmt: skip
+ENAMELS: tuple[Colour, ...] = (
+    (0.92, 0.92, 0.92), (0.72, 0.74, 0.76), (0.72, 0.74, 0.76), (0.62, 0.80, 0.78), (0.84, 0.30, 0.26),
+)  # fmt: skip
+POTS: tuple[Colour, ...] = ((0.72, 0.38, 0.24), (0.88, 0.87, 0.84), (0.30, 0.34, 0.40))
 LEAVES: tuple[Colour, ...] = ((0.20, 0.48, 0.18), (0.32, 0.56, 0.22), (0.16, 0.38, 0.20), (0.42, 0.58, 0.26))
 CHROME = Material((0.74, 0.76, 0.78), gloss=0.5)
 
@@ -67,10 +71,7 @@ def _legs(x: float, z: float, top: float, thick: float, material: Material) -> l
 def refrigerator(dice: Dice) -> Piece:
     """Tall box, two doors with a gap and long handles."""
     w, d, h = dice.uniform(0.33, 0.46), dice.uniform(0.30, 0.38), dice.uniform(1.55, 2.0)
-    colour = dice.tint(
-        dice.pick(((0.92, 0.92, 0.92), (0.72, 0.74, 0.76), (0.72, 0.74, 0.76), (0.62, 0.80, 0.78), (0.84, 0.30, 0.26))),
-        0.05,
-    )
+    colour = dice.tint(dice.pick(ENAMELS), 0.05)
     shell, door = Material(colour, gloss=0.25), Material(colour, gloss=0.35)
     gap = Material((0.10, 0.10, 0.11))
     split = h * (dice.uniform(0.58, 0.72) if dice.chance(0.7) else dice.uniform(0.30, 0.40))
@@ -114,7 +115,7 @@ def toilet(dice: Dice) -> Piece:
     """Foot, round bowl with a seat, cistern against the wall, lid up or down."""
     white = Material(dice.tint(dice.pick(CERAMICS), 0.03), gloss=0.45)
     lid = white if dice.chance(0.7) else Material(dice.tint(dice.pick(WOODS)), gloss=0.2)
-    scale = dice.uniform(1.0, 1.2)
+    scale = dice.uniform(1.05, 1.25)
     parts = [
         tube(0, 0.12, 0.02, 0.13, 0.12, 0.19, white),
         ball(0, 0.33, 0.08, 0.21, 0.16, 0.28, white),
@@ -158,14 +159,16 @@ def sofa(dice: Dice) -> Piece:
         parts.append(box(x, seat - 0.04, 0.10, inner / count - 0.012, 0.065, d - 0.11, cloth))
     for _ in range(dice.integer(0, 2)):
         cushion = fabric(dice, LINENS)
-        parts.append(ball(dice.uniform(-inner, inner) * 0.8, seat + 0.17, -d + 0.32, 0.19, 0.17, 0.09, cushion))
+        x = dice.uniform(-inner, inner) * 0.8
+        parts.append(ball(x, seat + 0.17, -d + 0.32, 0.19, 0.17, 0.09, cushion))
     return Piece(3, parts, w, d, back)
 
 
 def bed(dice: Dice) -> Piece:
     """Frame with headboard, mattress, blanket and pillows; the head is at the wall."""
     frame = wood(dice)
-    blanket, sheet = fabric(dice, LINENS if dice.chance(0.5) else FABRICS), Material(dice.tint((0.92, 0.91, 0.89), 0.04))
+    blanket = fabric(dice, LINENS if dice.chance(0.5) else FABRICS)
+    sheet = Material(dice.tint((0.92, 0.91, 0.89), 0.04))
     w, d = dice.pick((0.48, 0.72)) + dice.uniform(0, 0.1), dice.uniform(0.90, 1.02)
     low, top = dice.uniform(0.20, 0.30), dice.uniform(0.46, 0.58)
     head = dice.uniform(0.80, 1.10)
@@ -202,11 +205,12 @@ def sink(dice: Dice) -> Piece:
         ]
     else:
         front = wood(dice) if dice.chance(0.6) else Material(dice.tint((0.70, 0.76, 0.80)), gloss=0.15)
+        gap = Material((0.12, 0.1, 0.1))
         knob = dice.uniform(0.03, 0.05)
         parts += [
             box(0, top - 0.05, 0, w + 0.03, 0.05, d + 0.01, white),
             box(0, (top - 0.1) / 2 + 0.04, -0.01, w, (top - 0.1) / 2 - 0.04, d - 0.02, front),
-            box(0, (top - 0.1) / 2 + 0.04, d - 0.026, 0.008, (top - 0.1) / 2 - 0.06, 0.01, Material((0.12, 0.1, 0.1))),
+            box(0, (top - 0.1) / 2 + 0.04, d - 0.026, 0.008, (top - 0.1) / 2 - 0.06, 0.01, gap),
             ball(-0.06, top * 0.62, d - 0.01, knob, knob, 0.03, CHROME),
             ball(0.06, top * 0.62, d - 0.01, knob, knob, 0.03, CHROME),
         ]
@@ -235,7 +239,7 @@ def chair(dice: Dice) -> Piece:
 
 def tv(dice: Dice) -> Piece:
     """A wide dark screen in a thin frame; its stand is placed by the room."""
-    w = dice.uniform(0.50, 0.80)
+    w = dice.uniform(0.55, 0.85)
     h = w * dice.uniform(0.54, 0.60)
     frame = Material(dice.tint((0.09, 0.09, 0.10), 0.04), gloss=0.2)
     if dice.chance(0.6):
@@ -255,12 +259,13 @@ def bottle(dice: Dice) -> Piece:
     """Body, shoulder, neck, cap and sometimes a label; large, as images are small."""
     glass = Material(dice.tint(dice.pick(GLASSES), 0.06), gloss=0.7)
     r, h = dice.uniform(0.085, 0.13), dice.uniform(0.42, 0.62)
+    cap = Material(dice.tint((0.7, 0.6, 0.3), 0.25), gloss=0.3)
     body, neck = h * 0.56, r * dice.uniform(0.32, 0.42)
     parts = [
         tube(0, body / 2, 0, r, body / 2, r, glass),
         ball(0, body, 0, r, h * 0.17, r, glass),
         tube(0, (body + h) / 2, 0, neck, (h - body) / 2, neck, glass),
-        tube(0, h - 0.02, 0, neck * 1.2, 0.03, neck * 1.2, Material(dice.tint((0.7, 0.6, 0.3), 0.25), gloss=0.3)),
+        tube(0, h - 0.02, 0, neck * 1.2, 0.03, neck * 1.2, cap),
     ]
     if dice.chance(0.6):
         paper = Material(dice.tint((0.88, 0.84, 0.72), 0.1), dice.tint((0.6, 0.3, 0.25), 0.2), STRIPES, 3.0)
@@ -270,7 +275,7 @@ def bottle(dice: Dice) -> Piece:
 
 def potted_plant(dice: Dice) -> Piece:
     """A pot with a rim and a crown of leaf clusters, sometimes on a stem."""
-    clay = Material(dice.tint(dice.pick(((0.72, 0.38, 0.24), (0.88, 0.87, 0.84), (0.30, 0.34, 0.40))), 0.06), gloss=0.1)
+    clay = Material(dice.tint(dice.pick(POTS), 0.06), gloss=0.1)
     r, pot = dice.uniform(0.15, 0.21), dice.uniform(0.24, 0.36)
     stem, spread = dice.uniform(0.05, 0.40), dice.uniform(0.20, 0.32)
     green = dice.pick(LEAVES)
@@ -283,7 +288,8 @@ def potted_plant(dice: Dice) -> Piece:
     height = crown
     for i in range(dice.integer(5, 8)):
         colour = dice.tint(green, 0.08)
-        leaf = Material(colour, (colour[0] * 0.5, colour[1] * 0.6, colour[2] * 0.5), SPECKLE, dice.uniform(10, 18))
+        dark = (colour[0] * 0.5, colour[1] * 0.6, colour[2] * 0.5)
+        leaf = Material(colour, dark, SPECKLE, dice.uniform(10, 18))
         x, z = dice.uniform(-spread, spread) * 0.75, dice.uniform(-spread, spread) * 0.75
         y = crown + dice.uniform(-0.7, 0.7 + 0.1 * i) * spread
         size = spread * dice.uniform(0.35, 0.55)
