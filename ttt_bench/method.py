@@ -73,6 +73,8 @@ class Method:
     """Options that influence the source-time part; only these enter the identity of its checkpoint."""
     source_optimizer: ClassVar[OptimizerSpec | None] = None
     """Optimiser for the auxiliary part on a frozen network; None = that of the training preset."""
+    source_clip_norm: ClassVar[float | None] = None
+    """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
     adapts: ClassVar[bool] = True
     """False for a control that never changes anything (scored once, valid for every step)."""
 
@@ -91,6 +93,10 @@ class Method:
         raise NotImplementedError(f"{type(self).__name__} declares statistics but defines no source_statistics")
 
     # --- test time -----------------------------------------------------------------------------
+
+    def native_recipe(self) -> OptimizerSpec:
+        """The ``native`` recipe under these options; overridden where an option selects another optimiser."""
+        return self.native
 
     def prepare(self, model: Model) -> None:
         """Rebuild parts of ``model`` before adaptation (e.g. other normalisation layers); before the snapshot."""
