@@ -106,7 +106,10 @@ class Method:
         raise NotImplementedError(f"{type(self).__name__} adapts but defines no updated parameters")
 
     def adapting_modules(self, model: Model) -> Iterable[nn.Module]:
-        """Modules in train mode while adapting, when the BN policy is ``track``; default: the whole network."""
+        """Modules in train mode while adapting, when the BN policy is ``track``; default: the whole network.
+
+        Parts of ``model.aux`` may be among them, where an option decides on their mode; ``aux_mode`` holds else.
+        """
         return (model.network,)
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor | None:

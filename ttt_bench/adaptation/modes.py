@@ -22,10 +22,10 @@ def use_batch_statistics(module: nn.Module) -> None:
 def set_adapting(method: Method, model: Model) -> None:
     """Put ``model`` in the mode in which ``method`` adapts."""
     model.eval()
+    model.aux.train(method.aux_mode == "train")
     if method.bn == "track":
         for module in method.adapting_modules(model):
             module.train()
-    model.aux.train(method.aux_mode == "train")
 
 
 def set_predicting(model: Model) -> None:
