@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,8 @@ from ttt_bench.errors import UserError
 from ttt_bench.files import read_json
 
 Array = npt.NDArray[Any]
+
+_NUMBER = re.compile(r"<i>")
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,13 @@ class Case:
         names = self.entry.get("expected", [])
         if all(name in self.arrays for name in names):
             return list(names)
-        # Manifests that describe their expectations in prose list tolerances by array instead.
-        return list(self.entry.get("atol_by_array", {}))
+        # Manifests that describe their expectations in prose list tolerances by array instead, or begin each
+        # description with the pattern of the names (``used<i> = ...``).
+        return list(self.entry.get("atol_by_array", {})) or self._named_by(names)
+
+    def _named_by(self, descriptions: Iterable[str]) -> list[str]:
+        patterns = [_NUMBER.sub(r"\\d+", re.escape(text.split()[0])) for text in descriptions if text.strip()]
+        return [name for name in self.arrays if any(re.fullmatch(p, name) for p in patterns)]
 
 
 def read_cases(root: Path) -> Iterator[Case]:

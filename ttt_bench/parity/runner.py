@@ -20,11 +20,11 @@ AdapterFunction = Callable[[Case], Answer]
 
 ADAPTERS: dict[str, AdapterFunction] = {}
 EXCLUSIONS: dict[str, str] = {}
-"""Official function -> why no project code corresponds to it. The only reasons a case is skipped."""
+"""Official function -> why no project code answers it. With ``ILL_CONDITIONED`` the only reasons to skip."""
 
 
 def answers(*functions: str) -> Callable[[AdapterFunction], AdapterFunction]:
-    """Register an adapter for every official function whose manifest name starts with one of ``functions``."""
+    """Register an adapter for every official function whose name starts with one of ``functions``."""
 
     def register(adapter: AdapterFunction) -> AdapterFunction:
         for function in functions:
@@ -37,6 +37,13 @@ def answers(*functions: str) -> Callable[[AdapterFunction], AdapterFunction]:
 def exclude(function: str, reason: str) -> None:
     """State that cases of ``function`` are skipped, and why."""
     EXCLUSIONS[function] = reason
+
+
+ILL_CONDITIONED = (
+    "the manifest marks it ill-conditioned: its numbers are the official run's rounding noise, which no "
+    "other run can repeat"
+)
+"""Why a case with ``"ill_conditioned": true`` is skipped."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ def load_adapters() -> None:
 def run_case(case: Case) -> Outcome:
     """Run one case."""
     method = str(case.entry.get("method", case.entry.get("group", "")))
-    reason = _longest_prefix(case.function, EXCLUSIONS)
+    ill_conditioned = case.entry.get("ill_conditioned") is True
+    reason = ILL_CONDITIONED if ill_conditioned else _longest_prefix(case.function, EXCLUSIONS)
     if reason is not None:
         return Outcome(case.name, "skipped", reason, method)
     adapter = _longest_prefix(case.function, ADAPTERS)
