@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.card import PAPER_RECIPE, BNPolicy, Card, OptimizerSpec
+from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.network.network import Network, Predictions
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "StatisticsBank",
     "batch_norms",
     "norm_affine",
+    "require_choice",
 ]
 
 
@@ -159,3 +161,17 @@ def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
 def norm_affine(module: nn.Module) -> list[nn.Parameter]:
     """Weight and bias of every batch norm, in module order (what TENT and TIPI update)."""
     return [p for m in batch_norms(module) if m.affine for p in (m.weight, m.bias)]
+
+
+def require_choice(method: Method, **choices: Sequence[str]) -> None:
+    """Check that options given as words have a known value; for ``__post_init__``.
+
+    Raises:
+        UserError: a value is not among its choices.
+    """
+    for option, valid in choices.items():
+        value = getattr(method, option)
+        if value not in valid:
+            raise UserError(
+                f"{method.name}({option}={value}): {value!r} is unknown.", did_you_mean(value, valid)
+            )
