@@ -1,0 +1,163 @@
+"""Doing one cell: load what was trained, adapt over the target, hand back the trajectory."""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ttt_bench import registry
+from ttt_bench.adaptation.adapter import Adapter
+from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, Recording, run_protocol
+from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
+from ttt_bench.card import PAPER_RECIPE
+from ttt_bench.cell.spec import Cell
+from ttt_bench.domains.loading import MEAN, STD, SampleSet
+from ttt_bench.method import Method, Model
+from ttt_bench.provenance import provenance
+from ttt_bench.source.branches import load_model
+from ttt_bench.store.trajectory import Trajectory
+
+EXAMPLES = 3
+"""Images of the first batch that the picture sheet shows."""
+
+
+def run_cell(
+    cell: Cell,
+    samples: SampleSet,
+    cache: Path,
+    extra_methods: tuple[Path, ...] = (),
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+    model: Model | None = None,
+) -> Trajectory:
+    """Run ``cell`` from its stored source model.
+
+    Args:
+        cell: what to do.
+        samples: the target's images and labels.
+        cache: root of the checkpoints; those of the cell must be there.
+        extra_methods: method files given by path.
+        device: where to compute.
+        on_step: told about every update.
+        model: the loaded source model, when the caller has it already; it is copied.
+
+    Raises:
+        UserError: a checkpoint is missing or damaged, or the method refuses the setting.
+    """
+    method = registry.create(cell.method, cell.options, extra_methods)
+    source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
+    adapter = _make_adapter(cell, method, source.to(device))
+    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device)
+    start = time.perf_counter()
+    _reset_peak_memory(device)
+    recording = run_protocol(
+        _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step
+    )
+    examples = _examples(adapter, stream, evaluator, recording)
+    return Trajectory(
+        cell_id=cell.id,
+        cell=cell.describe(),
+        provenance=provenance(device=_device_name(device), precision=cell.precision),
+        eval_steps=cell.eval_steps,
+        statistics=recording.statistics,
+        loss=recording.loss,
+        seconds=recording.seconds,
+        eval_seconds=recording.eval_seconds,
+        forwards=recording.forwards,
+        backwards=recording.backwards,
+        examples=examples,
+        summary=_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
+    )
+
+
+def _make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
+    optimizer = method.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
+    return Adapter(model, method, optimizer, seed=cell.seed)
+
+
+def _protocol(cell: Cell) -> Protocol:
+    for protocol in PROTOCOLS:
+        if protocol == cell.protocol:
+            return protocol
+    raise ValueError(f"unknown protocol {cell.protocol!r}")  # the plan has checked it
+
+
+def _summary(
+    adapter: Adapter,
+    recording: Recording,
+    eval_steps: tuple[int, ...],
+    device: torch.device | str,
+    seconds: float,
+) -> dict[str, Any]:
+    step, reason = recording.collapsed_step, recording.collapse_reason
+    if step is None:
+        step, reason = single_class_collapse(recording, adapter, eval_steps)
+    return {
+        "collapsed_step": step,
+        "collapse_reason": reason,
+        "parameters_total": sum(p.numel() for p in adapter.model.parameters()),
+        "parameters_updated": sum(p.numel() for p in adapter.parameters),
+        "peak_memory_bytes": _peak_memory(device),
+        "wall_seconds": seconds,
+    }
+
+
+def single_class_collapse(
+    recording: Recording, adapter: Adapter, eval_steps: tuple[int, ...]
+) -> tuple[int | None, str]:
+    """First scored step at which the segmentation has fallen onto one class, while step 0 had not.
+
+    The sign of entropy driven to zero; a matter of predictions alone, no label decides it.
+    """
+    confusion = recording.statistics.get("semseg/confusion")
+    if confusion is None or not adapter.method.adapts:
+        return None, ""
+    predicted = confusion.sum(axis=(0, 2))
+    share = predicted.max(-1) / np.maximum(predicted.sum(-1), 1.0)
+    if share[0] > 0.9:
+        return None, ""
+    for step, value in zip(eval_steps, share, strict=True):
+        if value > 0.99:
+            return step, f"{100 * value:.1f} % of all pixels are predicted as one class"
+    return None, ""
+
+
+def _examples(
+    adapter: Adapter, stream: TargetStream, evaluator: Evaluator, recording: Recording
+) -> dict[str, npt.NDArray[Any]]:
+    images = stream.images[0]
+    count = min(EXAMPLES, images.shape[0])
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    pixels = ((images[:count] * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+    found: dict[str, npt.NDArray[Any]] = {"image": pixels.cpu().numpy()}
+    for task, label in evaluator.truth(0).items():
+        found[f"truth/{task}"] = label[:count].float().cpu().numpy().astype(np.float16)
+    if recording.collapsed_step is None:
+        for task, prediction in adapter.predict(images).items():
+            found[f"prediction/{task}"] = prediction[:count].cpu().numpy().astype(np.float16)
+    return found
+
+
+def _reset_peak_memory(device: torch.device | str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory(device: torch.device | str) -> int:
+    """Peak bytes: of the device on CUDA, of this process since its start on the CPU."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+
+
+def _device_name(device: torch.device | str) -> str:
+    chosen = torch.device(device)
+    return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu"

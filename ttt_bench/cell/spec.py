@@ -1,0 +1,78 @@
+"""A cell: Pair x Method(+options) x Protocol x recipe x training x seed, with a stable identity. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ttt_bench.identity import identity, plain
+from ttt_bench.source.spec import BranchSpec, SourceSpec
+
+SCHEMA = 1
+"""Raised when the same settings begin to give other numbers."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything that decides one trajectory, and nothing that does not (no device count, no worker count)."""
+
+    pair: str
+    branch: BranchSpec
+    """The source model with the method's auxiliary part."""
+    target: str
+    target_fingerprint: str
+    target_samples: int
+    method: str
+    options: dict[str, Any]
+    recipe: str
+    """``native``: the method's published optimiser; ``paper``: S4T's uniform SGD 2e-5."""
+    protocol: str
+    training: str
+    """``shared`` or ``joint``."""
+    seed: int
+    steps: int
+    eval_steps: tuple[int, ...]
+    batch_size: int
+    precision: str = "fp32"
+
+    @property
+    def source(self) -> SourceSpec:
+        """The source network."""
+        return self.branch.source
+
+    @cached_property
+    def id(self) -> str:
+        """Identity hash over all settings; names of domains are left out, fingerprints decide."""
+        fields = {k: getattr(self, k) for k in (
+            "target_fingerprint", "target_samples", "method", "options", "recipe", "protocol", "training", "seed",
+            "steps", "eval_steps", "batch_size", "precision",
+        )}  # fmt: skip
+        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields})
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        options = "".join(f" {k}={v}" for k, v in self.options.items() if k in self.changed)
+        return f"{self.pair} {self.method}{options} {self.protocol} {self.recipe} seed {self.seed}"
+
+    changed: tuple[str, ...] = ()
+    """Options that differ from the method's defaults (for display; not part of the identity)."""
+
+    def describe(self) -> dict[str, Any]:
+        """The cell as JSON-able fields, flat where a table needs a column."""
+        return {
+            **{k: plain(getattr(self, k)) for k in (
+                "pair", "target", "target_fingerprint", "target_samples", "method", "options", "recipe",
+                "protocol", "training", "seed", "steps", "eval_steps", "batch_size", "precision", "changed",
+            )},
+            "source": self.source.domain,
+            "source_fingerprint": self.source.fingerprint,
+            "tasks": list(self.source.tasks),
+            "classes": list(self.source.classes),
+            "size": list(self.source.size),
+            "network": plain(self.source.network),
+            "source_training": plain(self.source.training),
+            "checkpoint": self.source.id,
+            "branch": self.branch.id,
+        }  # fmt: skip

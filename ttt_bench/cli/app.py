@@ -1,0 +1,127 @@
+"""All commands and their options; what they do lies in the modules beside this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ttt_bench.cli.options import Place, Request, takes_request
+
+app = typer.Typer(
+    name="ttt_bench",
+    help="An honest, exact and resumable benchmark harness for test-time training.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place)]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.", rich_help_panel=Place)]
+Out = Annotated[Path, typer.Option(help="Where results are.")]
+
+
+@app.command()
+@takes_request
+def sweep(
+    request: Request,
+    jobs: Jobs = 1,
+    device: Device = "auto",
+    retry: Annotated[str, typer.Option(help="failed: also redo cells that failed before.", rich_help_panel=Place)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)] = True,
+) -> None:
+    """Train, adapt, record and report: everything that is not there yet."""
+    from ttt_bench.cli.sweep import run_sweep, show_plan
+
+    if dry_run:
+        show_plan(request)
+    else:
+        run_sweep(request, jobs, device, retry, figures)
+
+
+@app.command()
+@takes_request
+def plan(request: Request) -> None:
+    """Show what `sweep` with the same options would do, and what is already there."""
+    from ttt_bench.cli.sweep import show_plan
+
+    show_plan(request)
+
+
+@app.command()
+@takes_request
+def train(request: Request, jobs: Jobs = 1, device: Device = "auto") -> None:
+    """Only the source models and branches that `sweep` with the same options would need."""
+    from ttt_bench.cli.sweep import run_training
+
+    run_training(request, jobs, device)
+
+
+@app.command()
+def status(
+    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    out: Out = Path("results"),
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per cell.")] = False,
+) -> None:
+    """Show how far a sweep is, from its folder alone."""
+    from ttt_bench.cli.inspect import show_status
+
+    show_status(out / name, verbose)
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    out: Out = Path("results"),
+    metrics: Annotated[
+        str, typer.Option(help="Metrics that enter Delta, e.g. semseg/miou,depth/rmse_aligned,...")
+    ] = "",
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
+) -> None:
+    """Make tables and figures from whatever a sweep has finished."""
+    from ttt_bench.cli.reporting import make_report
+
+    make_report(out / name, metrics, figures)
+
+
+@app.command()
+def methods(
+    name: Annotated[str, typer.Argument(help="Show this method's card.")] = "",
+    method: Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")] = None,
+) -> None:
+    """List the methods, or show one method's fidelity card."""
+    from ttt_bench.cli.inspect import show_methods
+
+    show_methods(name, tuple(method or ()))
+
+
+@app.command()
+def domains() -> None:
+    """List the domains, their tasks and what they need."""
+    from ttt_bench.cli.inspect import show_domains
+
+    show_domains()
+
+
+@app.command()
+def doctor(
+    data: Annotated[list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2.")] = None,
+    out: Out = Path("results"),
+) -> None:
+    """Check this installation: packages, devices, data, disk."""
+    from ttt_bench.cli.doctor import run_doctor
+
+    run_doctor(data, out)
+
+
+@app.command()
+def parity(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with a manifest.json at or below them.")],
+    failures_only: Annotated[bool, typer.Option("--failures-only", help="Print failing cases only.")] = False,
+) -> None:
+    """Run reference vectors of the published code through this project's code."""
+    from ttt_bench.cli.inspectors import run_parity_command
+
+    run_parity_command(folders, failures_only)

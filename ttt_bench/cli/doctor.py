@@ -1,0 +1,89 @@
+"""The ``doctor`` command: is this installation able to run what the README promises?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+
+from ttt_bench.cli.options import _roots
+from ttt_bench.errors import UserError
+
+console = Console()
+
+PACKAGES = (
+    "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "tslearn", "submitit", "typer",
+    "rich", "pillow", "tabulate", "jinja2", "pytest",
+)  # fmt: skip
+
+Finding = tuple[bool | None, str]
+"""(good, line); None = worth knowing, neither good nor bad."""
+
+
+def run_doctor(data: list[str] | None, out: Path) -> None:
+    """Print one line per finding; exit 1 when something is broken."""
+    findings = [*_packages(), *_torch(), *_machine(out), *_data(_roots(data))]
+    for good, line in findings:
+        sign, style = {True: ("ok  ", "green"), False: ("BAD ", "bold red"), None: ("    ", "dim")}[good]
+        console.print(f"[{style}]{sign}[/{style}]", end="")
+        console.print(line, markup=False, highlight=False)
+    if any(good is False for good, _ in findings):
+        sys.exit(1)
+
+
+def _packages() -> Iterator[Finding]:
+    yield sys.version_info >= (3, 10), f"Python {sys.version.split()[0]}"
+    for package in PACKAGES:
+        try:
+            yield True, f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield False, f"{package} is not installed: pip install {package}"
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+        import torchvision
+
+        torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except (ImportError, RuntimeError, AttributeError) as error:
+        yield False, (
+            f"torch and torchvision do not fit together ({error}): install both from one index, "
+            "never a +cpu build beside a plain one."
+        )
+        return
+    yield True, "torch and torchvision are a matched pair"
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+            yield True, f"cuda:{index} {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
+    else:
+        yield None, "no CUDA device; everything runs on the CPU"
+
+
+def _machine(out: Path) -> Iterator[Finding]:
+    yield None, f"{os.cpu_count()} processors"
+    existing = next(p for p in (out, *out.resolve().parents) if p.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    yield free > 2, f"{free:.1f} GiB free where {out} goes" + ("" if free > 2 else " (at least 2 are needed)")
+    yield os.access(existing, os.W_OK), f"{existing} can be written"
+    slurm = shutil.which("sbatch")
+    yield None, "Slurm: sbatch found" if slurm else "Slurm: not on this machine"
+
+
+def _data(roots: dict[str, Path]) -> Iterator[Finding]:
+    from ttt_bench.domains.catalogue import list_domains, open_domain
+
+    for entry in list_domains():
+        if not entry.needs_root:
+            continue
+        try:
+            domain = open_domain(entry.name, (64, 64), roots)
+            yield True, f"{entry.name}: {domain.length('train')} training and {domain.length('test')} test images"
+        except UserError as error:
+            yield (False if entry.name in roots else None), f"{entry.name}: {error.message} {error.hint}"

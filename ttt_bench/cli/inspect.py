@@ -1,0 +1,119 @@
+"""Commands that only look: methods, domains, status."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ttt_bench.registry import MethodInfo, discover, find
+from ttt_bench.store.folder import SweepFolder
+
+console = Console()
+
+
+def show_methods(name: str, extra: tuple[Path, ...]) -> None:
+    """List all methods, or print the card of one."""
+    if name:
+        _show_card(find(name, extra))
+        return
+    table = Table()
+    for column in ("method", "title", "venue", "test-time objective", "batch norm", "source part", "native optimiser"):
+        table.add_column(column)
+    for info in discover(extra).values():
+        table.add_row(
+            info.name, info.card.title, info.card.venue, info.card.equation, info.bn, _source_part(info), _native(info)
+        )
+    console.print(table)
+    console.print("One method's card: python -m ttt_bench methods NAME", style="dim")
+
+
+def _show_card(info: MethodInfo) -> None:
+    card = info.card
+    console.print(f"[bold]{card.title}[/bold]  ({info.name})")
+    rows = [
+        ("paper", card.paper),
+        ("venue", card.venue),
+        ("what it does", info.doc.split("\n\n")[0]),
+        ("objective", card.equation),
+        ("updates", card.updates),
+        ("batch norm", info.bn),
+        ("hooks", card.hooks),
+        ("source part", _source_part(info)),
+        ("native optimiser", _native(info)),
+        ("defaults from", card.defaults),
+        *(("option", f"{key} = {value!r}") for key, value in info.options.items()),
+        *(("deviation", line) for line in card.deviations),
+        *(("official oddity", line) for line in card.oddities),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column()
+    for key, value in rows:
+        if value:
+            grid.add_row(key, value)
+    console.print(grid, markup=False)
+
+
+def _source_part(info: MethodInfo) -> str:
+    trained = {"none": "", "joint": "branch", "after": "branch, on the frozen network"}[info.branch]
+    return " + ".join(part for part in (trained, "statistics" if info.statistics else "") if part) or "none"
+
+
+def _native(info: MethodInfo) -> str:
+    if not info.adapts or info.name == "bn":
+        return "none"
+    spec = info.native
+    rate = f"{spec.lr_per_sample:g} x batch" if spec.lr_per_sample else f"{spec.lr:g}"
+    details = [f"momentum {spec.momentum:g}"] * bool(spec.momentum) + ["nesterov"] * spec.nesterov
+    details += [f"wd {spec.weight_decay:g}"] * bool(spec.weight_decay)
+    return ", ".join([f"{spec.name} {rate}", *details])
+
+
+def show_domains() -> None:
+    """List all domains."""
+    from ttt_bench.domains.catalogue import list_domains
+
+    table = Table()
+    for column in ("domain", "what it is", "tasks", "classes", "needs"):
+        table.add_column(column)
+    for entry in list_domains():
+        needs = f"--data {entry.name}=FOLDER" if entry.needs_root else "nothing"
+        table.add_row(entry.name, entry.description, " ".join(entry.tasks), str(len(entry.classes)), needs)
+    console.print(table)
+    console.print(
+        "Any domain takes a corruption: nyudv2+fog:5 (15 ImageNet-C kinds, severities 1-5). "
+        "A pair is source->target, in quotes.",
+        style="dim",
+    )
+
+
+def show_status(path: Path, verbose: bool) -> None:
+    """Print the state of every cell that any sweep into ``path`` asked for."""
+    folder = SweepFolder(path)
+    cells = {cell["id"]: cell for sweep in folder.sweeps() for cell in sweep["cells"]}
+    states, claims = folder.states(cells), folder.claims()
+    counts = Counter(states.values())
+    console.print(
+        f"{path}: {len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())),
+        highlight=False,
+    )
+    for cell_id, cell in cells.items():
+        state = states[cell_id]
+        if state in ("running", "stale"):
+            claim = claims[cell_id].content
+            seconds = time.time() - claim.get("started", time.time())
+            detail = f"{claim.get('done', 0)}/{claim.get('total', 0)} updates, {seconds:.0f} s"
+        elif state == "failed":
+            failure = folder.failure(cell_id)
+            detail = f"attempt {failure.attempt}: {failure.error}" if failure else ""
+        elif verbose:
+            detail = ""
+        else:
+            continue
+        console.print(f"{state:8} {cell_id}  {cell['label']}  {detail}", markup=False, highlight=False)
+    if counts["failed"]:
+        console.print(f"Tracebacks are in {path / 'failures'}; redo them with --retry failed.", highlight=False)

@@ -1,0 +1,212 @@
+"""The options that describe a sweep, once, for every command that takes them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.plan.config import PRESETS, SweepConfig
+from ttt_bench.plan.plan import Plan, make_plan
+from ttt_bench.registry import parse_methods
+from ttt_bench.source.spec import TRAINING_PRESETS
+from ttt_bench.tasks.task import parse_tasks
+
+DEFAULT_PAIRS = "rooms/studio->rooms/fog,rooms/studio->rooms/dusk"
+
+What = "What to compare"
+How = "Adaptation"
+Model = "Source model"
+Place = "Where"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep as asked for on the command line."""
+
+    config: SweepConfig
+    name: str
+    out: Path
+    cache: Path
+    roots: dict[str, Path]
+    extra_methods: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's folder."""
+        return self.out / self.name
+
+    def plan(self) -> Plan:
+        """Every cell of the request."""
+        return make_plan(self.config, self.roots, self.extra_methods)
+
+
+def read_request(
+    pairs: Annotated[
+        str, typer.Option(help="source->target pairs, comma-separated; quote them.", rich_help_panel=What)
+    ] = DEFAULT_PAIRS,
+    methods: Annotated[
+        str, typer.Option(help="all, or names: tent,s4t(mask_ratio=0.5). Controls always run.", rich_help_panel=What)
+    ] = "all",
+    method: Annotated[
+        list[Path] | None, typer.Option(help="A method file of your own (repeatable).", rich_help_panel=What)
+    ] = None,
+    recipes: Annotated[
+        str | None, typer.Option(help="native (each method's own), paper (SGD 2e-5).", rich_help_panel=What)
+    ] = None,
+    protocols: Annotated[
+        str | None, typer.Option(help="online, episodic, single.", rich_help_panel=What)
+    ] = None,
+    training: Annotated[
+        str | None, typer.Option(help="shared (one frozen network), joint.", rich_help_panel=What)
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="semseg,depth,normal,edge; default: all shared.", rich_help_panel=What)
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)
+    ] = None,
+    preset: Annotated[str, typer.Option(help="fast or paper: defaults for all below.", rich_help_panel=What)] = "fast",
+    steps: Annotated[int | None, typer.Option(help="Updates per target batch.", rich_help_panel=How)] = None,
+    eval_steps: Annotated[
+        str | None, typer.Option(help="Steps to score, e.g. 0,1,5,10; default: all.", rich_help_panel=How)
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Target images per batch.", rich_help_panel=How)] = None,
+    batches: Annotated[int | None, typer.Option(help="Target batches; 0 = the whole set.", rich_help_panel=How)] = None,
+    size: Annotated[str | None, typer.Option(help="Image size HxW, e.g. 64x64.", rich_help_panel=Model)] = None,
+    backbone: Annotated[str | None, typer.Option(help="resnet10, resnet18, resnet50, ...", rich_help_panel=Model)] = None,
+    heads: Annotated[str | None, typer.Option(help="linear (the paper's), conv.", rich_help_panel=Model)] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="none, imagenet, or a state-dict file.", rich_help_panel=Model)
+    ] = None,
+    train_iterations: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
+    train_samples: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
+    train_lr: Annotated[float | None, typer.Option(rich_help_panel=Model)] = None,
+    fit_iterations: Annotated[
+        int | None, typer.Option(help="For branches on the frozen network.", rich_help_panel=Model)
+    ] = None,
+    fit_lr: Annotated[float | None, typer.Option(rich_help_panel=Model)] = None,
+    name: Annotated[str, typer.Option(help="Folder below --out.", rich_help_panel=Place)] = "main",
+    out: Annotated[Path, typer.Option(help="Where results go.", rich_help_panel=Place)] = Path("results"),
+    cache: Annotated[
+        Path | None, typer.Option(help="Checkpoints and decoded data; default: OUT/cache.", rich_help_panel=Place)
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2.", rich_help_panel=Place)
+    ] = None,
+) -> Request:
+    """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
+    if preset not in PRESETS:
+        raise UserError(f"--preset {preset!r} is unknown.", did_you_mean(preset, PRESETS))
+    defaults = dict(PRESETS[preset])
+    extra = tuple(method or ())
+    network, source = _model(
+        defaults,
+        {"backbone": backbone, "heads": heads, "weights": weights},
+        {
+            "iterations": train_iterations, "samples": train_samples, "lr": train_lr,
+            "fit_iterations": fit_iterations, "fit_lr": fit_lr,
+        },
+    )  # fmt: skip
+    given: dict[str, Any] = {
+        "recipes": _words(recipes),
+        "protocols": _words(protocols),
+        "trainings": _words(training),
+        "seeds": _seeds(seeds),
+        "tasks": parse_tasks(tasks) if tasks else None,
+        "size": _size(size),
+        "steps": steps,
+        "eval_steps": _numbers("--eval-steps", eval_steps),
+        "batch_size": batch_size,
+        "batches": batches,
+    }
+    config = SweepConfig(
+        pairs=_words(pairs) or (),
+        methods=tuple(parse_methods(methods, extra)),
+        **{
+            **defaults,
+            **{key: value for key, value in given.items() if value is not None},
+            "network": network,
+            "source_training": source,
+        },
+    )
+    _check_name(name)
+    return Request(config, name, out, cache or out / "cache", _roots(data), extra)
+
+
+def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str, Any]) -> tuple[Any, Any]:
+    base = SweepConfig(pairs=(), methods=())
+    chosen = replace(
+        defaults.pop("network", base.network), **{k: v for k, v in network.items() if v is not None}
+    )
+    source = defaults.pop("source_training", TRAINING_PRESETS["fast"])
+    return chosen, replace(source, **{k: v for k, v in training.items() if v is not None})
+
+
+def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command(request, ...)`` all options of ``read_request`` before its own."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    shared = list(inspect.signature(read_request, eval_str=True).parameters.values())
+    names = {parameter.name for parameter in shared}
+
+    def run(**values: Any) -> None:
+        request = read_request(**{k: v for k, v in values.items() if k in names})
+        command(request, **{k: v for k, v in values.items() if k not in names})
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature([p.replace(kind=keyword) for p in shared + own])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in shared + own}
+    return run
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(",") if word.strip())
+    except ValueError as error:
+        raise UserError(f"{option} {text!r} is not a list of whole numbers such as 0,1,5,10.") from error
+
+
+def _seeds(text: str | None) -> tuple[int, ...] | None:
+    numbers = _numbers("--seeds", text)
+    if numbers is None or "," in (text or ""):
+        return numbers
+    if len(numbers) != 1 or numbers[0] < 1:
+        raise UserError(f"--seeds {text!r}: give a count such as 3, or a list such as 0,4,7.")
+    return tuple(range(numbers[0]))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if match is None:
+        raise UserError(f"--size {text!r} is not HxW.", "Write for example 64x64 or 96x128.")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _roots(data: list[str] | None) -> dict[str, Path]:
+    roots = {}
+    for item in data or []:
+        name, sign, path = item.partition("=")
+        if not sign or not path:
+            raise UserError(f"--data {item!r} is not NAME=FOLDER.", "Write for example --data nyudv2=/data/nyudv2.")
+        roots[name] = Path(path).expanduser()
+    return roots
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name == "cache":
+        raise UserError(f"--name {name!r} cannot be a folder name here.", "Use letters, digits, '.', '_' and '-'.")

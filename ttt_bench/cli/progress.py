@@ -1,0 +1,68 @@
+"""Progress of a sweep: bars on a terminal, one line per piece of work elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+from ttt_bench.launch.local import Event
+from ttt_bench.launch.work import Work
+
+
+class SweepProgress:
+    """A listener for ``launch.local.execute``; use as a context manager."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._overall = self._bars.add_task("[bold]sweep", total=total, text="")
+        self._current: dict[str, TaskID] = {}
+        self._total = total
+        self._over = 0
+
+    def __call__(self, event: Event, work: Work, done: int, total: int, text: str) -> None:
+        """Take note of an event."""
+        if event == "started":
+            self._current[work.id] = self._bars.add_task(_short(work.label), total=None, text="")
+        elif event == "progress" and work.id in self._current:
+            self._bars.update(self._current[work.id], completed=done, total=total, text=text)
+        elif event in ("done", "failed", "skipped"):
+            self._end(event, work, text)
+
+    def _end(self, event: Event, work: Work, text: str) -> None:
+        self._over += 1
+        bar = self._current.pop(work.id, None)
+        seconds = self._bars.tasks[self._bars.task_ids.index(bar)].elapsed or 0.0 if bar is not None else 0.0
+        if bar is not None:
+            self._bars.remove_task(bar)
+        self._bars.update(self._overall, completed=min(self._over, self._total))
+        if event == "failed":
+            self._console.print(f"failed: {work.label}: {text}", style="red", markup=False, highlight=False)
+        elif event == "done" and (work.kind != "cell" or not self._console.is_terminal):
+            self._console.print(f"{work.label} ({seconds:.1f} s)", style="dim", markup=False, highlight=False)
+
+    def __enter__(self) -> SweepProgress:
+        self._bars.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 60 else label[:57] + "..."

@@ -1,0 +1,155 @@
+"""The commands that plan and do work."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from ttt_bench.cli.options import Request
+from ttt_bench.cli.progress import SweepProgress
+from ttt_bench.errors import UserError
+from ttt_bench.identity import plain
+from ttt_bench.launch.local import Result, execute
+from ttt_bench.launch.work import Context, Work, lay_out
+from ttt_bench.plan.plan import Plan
+from ttt_bench.store.folder import SweepFolder
+
+console = Console()
+
+
+def show_plan(request: Request) -> None:
+    """Print what a sweep would do, and what is already there; change nothing."""
+    plan = request.plan()
+    states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
+    table = Table(title=f"Plan for {request.folder}", title_justify="left")
+    for column in ("pair", "methods", "protocol", "recipe", "training", "seeds"):
+        table.add_column(column)
+    for column in ("cells", "done"):
+        table.add_column(column, justify="right")
+    blocks: dict[tuple[str, str, str, str], list[str]] = {}
+    for cell in plan.cells:
+        blocks.setdefault((cell.pair, cell.protocol, cell.recipe, cell.training), []).append(cell.id)
+    by_id = {cell.id: cell for cell in plan.cells}
+    for (pair, protocol, recipe, training), ids in blocks.items():
+        names = list(dict.fromkeys(by_id[i].method for i in ids))
+        seeds = sorted({by_id[i].seed for i in ids})
+        done = sum(states[i] == "done" for i in ids)
+        table.add_row(
+            pair, " ".join(names), protocol, recipe, training, ",".join(map(str, seeds)), str(len(ids)), str(done)
+        )
+    console.print(table)
+    for line in _plan_lines(plan, Counter(states.values())):
+        console.print(line, highlight=False)
+
+
+def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
+    updates = sum(c.steps * _batches(c.target_samples, c.batch_size) for c in plan.cells)
+    scored = sum(len(c.eval_steps) * _batches(c.target_samples, c.batch_size) for c in plan.cells)
+    iterations = sum(source.training.iterations for source in plan.sources)
+    return [
+        f"{len(plan.sources)} source networks ({iterations:,} iterations), {len(plan.branches)} branches, "
+        f"{len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
+        "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
+    ]
+
+
+def _batches(samples: int, batch_size: int) -> int:
+    return -(-samples // batch_size)
+
+
+def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: bool) -> None:
+    """Do everything that is missing, then report."""
+    if retry not in ("", "failed"):
+        raise UserError(f"--retry {retry!r} is unknown.", "Valid: failed.")
+    start = time.monotonic()
+    plan = request.plan()
+    folder = SweepFolder(request.folder)
+    _remember(request, plan, folder)
+    result = _execute(request, plan, lay_out(plan), jobs, device, retry == "failed")
+    _say(result, folder, time.monotonic() - start)
+    if folder.done():
+        from ttt_bench.cli.reporting import make_report
+
+        make_report(request.folder, "", figures)
+    if result.failed or result.blocked:
+        sys.exit(1)
+
+
+def run_training(request: Request, jobs: int, device: str) -> None:
+    """Train and fit only."""
+    start = time.monotonic()
+    plan = request.plan()
+    works = lay_out(plan)
+    wanted = {w.id for w in works if w.kind in ("train", "fit")}
+    needed = wanted.union(*(w.needs for w in works if w.id in wanted))
+    result = _execute(request, plan, [w for w in works if w.id in needed], jobs, device, True, keep_idle=True)
+    _say(result, SweepFolder(request.folder), time.monotonic() - start)
+    if result.failed or result.blocked:
+        sys.exit(1)
+
+
+def _execute(
+    request: Request,
+    plan: Plan,
+    works: list[Work],
+    jobs: int,
+    device: str,
+    retry_failed: bool,
+    keep_idle: bool = False,
+) -> Result:
+    context = Context(
+        request.folder, request.cache, request.roots, request.extra_methods, _resolve(device, works, request)
+    )
+    with SweepProgress(console, len(works)) as progress:
+        return execute(works, context, jobs, progress, retry_failed, keep_idle)
+
+
+def _resolve(device: str, works: list[Work], request: Request) -> str:
+    """``auto`` -> cuda or cpu; torch is not loaded when nothing is left to do."""
+    cells = [work.id for work in works if work.kind == "cell"]
+    if device == "cpu" or (cells and set(cells) <= SweepFolder(request.folder).done()):
+        return "cpu"
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"--device {device!r} is not a device.", "Valid: cpu, cuda, cuda:N, auto.") from error
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {device}: this machine shows {torch.cuda.device_count()} CUDA devices.", "Use --device cpu."
+        )
+    return device
+
+
+def _remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
+    folder.remember(
+        request.config.id,
+        {
+            "config": plain(request.config),
+            "command": "python -m ttt_bench " + " ".join(sys.argv[1:]),
+            "cells": [
+                {"id": c.id, "label": c.label, "pair": c.pair, "method": c.method, "seed": c.seed} for c in plan.cells
+            ],
+        },
+    )
+
+
+def _say(result: Result, folder: SweepFolder, seconds: float) -> None:
+    console.print(
+        f"{result.done} pieces of work done, {result.skipped} cells were already there, "
+        f"{len(result.failed)} failed, {len(result.blocked)} blocked by a failure, in {seconds:.0f} s.",
+        highlight=False,
+    )
+    for work, error in result.failed:
+        console.print(f"failed: {work.label}: {error}", style="red", markup=False, highlight=False)
+    if result.failed:
+        console.print(
+            f"Tracebacks: {folder.path / 'failures'}. Run again with --retry failed to redo them.", highlight=False
+        )

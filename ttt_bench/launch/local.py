@@ -1,0 +1,197 @@
+"""Executing a plan on this machine: a scheduler over one in-process worker or several worker processes."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ttt_bench.errors import UserError
+from ttt_bench.launch.work import Context, Work
+from ttt_bench.store.folder import SweepFolder
+
+Event = Literal["started", "progress", "done", "failed", "skipped", "waiting"]
+Listener = Callable[[Event, Work, int, int, str], None]
+"""Called with (event, work, done, total, text)."""
+
+POLL_SECONDS = 1.0
+
+
+@dataclass
+class Result:
+    """What became of a plan's work."""
+
+    done: int = 0
+    skipped: int = 0
+    """Already there."""
+    failed: list[tuple[Work, str]] = field(default_factory=list)
+    """(work, last line of its traceback)."""
+    blocked: list[Work] = field(default_factory=list)
+    """Never started because something it needs failed."""
+
+
+@dataclass
+class Board:
+    """What is still to do, what is in work, what is over."""
+
+    open: dict[str, Work]
+    finished: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    not_before: dict[str, float] = field(default_factory=dict)
+    """Work that another process holds, with the time to look again."""
+
+    @classmethod
+    def of(cls, works: Iterable[Work]) -> Board:
+        """A board with all of ``works`` open."""
+        return cls({work.id: work for work in works})
+
+    def ready(self) -> Work | None:
+        """The first open work whose needs are all finished."""
+        now = time.monotonic()
+        for work in self.open.values():
+            waiting = self.not_before.get(work.id, 0.0) > now
+            if work.id not in self.running and not waiting and work.needs <= self.finished:
+                return work
+        return None
+
+    def blocked_by(self, failed: set[str]) -> list[Work]:
+        """Open work that needs failed work, directly or through other blocked work; removed from the board."""
+        dead = set(failed)
+        blocked: list[Work] = []
+        while True:
+            more = [w for w in self.open.values() if w.needs & dead and w.id not in self.running]
+            if not more:
+                return blocked
+            for work in more:
+                del self.open[work.id]
+                dead.add(work.id)
+            blocked += more
+
+
+def execute(
+    works: Iterable[Work], context: Context, jobs: int = 1, listener: Listener | None = None,
+    retry_failed: bool = True, keep_idle: bool = False,
+) -> Result:  # fmt: skip
+    """Do all ``works`` that are not done yet; a failing one never stops the others.
+
+    Args:
+        works: from ``lay_out``; dependencies first.
+        context: where and with what.
+        jobs: worker processes; 1 works in this process.
+        listener: told about everything that happens.
+        retry_failed: whether work that failed in an earlier sweep is tried again.
+        keep_idle: do trainings even when no open cell needs them.
+    """
+    result = Result()
+    tell: Listener = listener or (lambda *_: None)
+    board = Board.of(works)
+    _strike_done(board, context, result, tell, retry_failed, keep_idle)
+    if jobs <= 1:
+        _run_here(board, context, result, tell)
+    else:
+        from ttt_bench.launch.pool import run_pool
+
+        run_pool(board, context, jobs, result, tell)
+    return result
+
+
+def _strike_done(
+    board: Board, context: Context, result: Result, tell: Listener, retry_failed: bool, keep_idle: bool
+) -> None:
+    folder = SweepFolder(context.folder)
+    done, failed = folder.done(), folder.failed()
+    for work in list(board.open.values()):
+        if work.kind == "cell" and work.id in done:
+            _strike(board, work, result, tell)
+        elif work.id in failed and not retry_failed:
+            del board.open[work.id]
+            failure = folder.failure(work.id)
+            result.failed.append((work, failure.error if failure else "failed earlier"))
+    # Source models and data are only needed by what is still open.
+    while not keep_idle:
+        needed = set().union(*(w.needs for w in board.open.values())) if board.open else set()
+        idle = [w for w in board.open.values() if w.kind != "cell" and w.id not in needed]
+        if not idle:
+            break
+        for work in idle:
+            _strike(board, work, result, tell)
+    if not board.open:
+        return
+    from ttt_bench.launch.doing import is_done  # loads torch, which a finished sweep never needs
+
+    for work in list(board.open.values()):
+        if work.kind != "cell" and is_done(work, context):
+            _strike(board, work, result, tell)
+    for blocked in board.blocked_by({work.id for work, _ in result.failed}):
+        result.blocked.append(blocked)
+
+
+def _strike(board: Board, work: Work, result: Result, tell: Listener) -> None:
+    del board.open[work.id]
+    board.finished.add(work.id)
+    if work.kind == "cell":
+        result.skipped += 1
+        tell("skipped", work, 1, 1, "already there")
+
+
+def _run_here(board: Board, context: Context, result: Result, tell: Listener) -> None:
+    from ttt_bench.launch.doing import claim_for, do, is_done
+
+    while board.open:
+        work = board.ready()
+        if work is None:
+            time.sleep(POLL_SECONDS)
+            continue
+        if is_done(work, context):
+            finish(board, work, context, result, tell, "")
+            continue
+        claim = claim_for(work, context)
+        if not claim.acquire():
+            board.not_before[work.id] = time.monotonic() + POLL_SECONDS
+            tell("waiting", work, 0, 1, "another process works on it")
+            continue
+        with claim:
+            tell("started", work, 0, 1, "")
+            trace = ""
+            try:
+                do(work, context, _noting(claim.note, work, tell))
+            except Exception as error:  # recorded; the sweep goes on
+                trace = describe(error)
+        finish(board, work, context, result, tell, trace)
+
+
+def _noting(
+    note: Callable[[int, int], None], work: Work, tell: Listener
+) -> Callable[[int, int, str], None]:
+    def notify(done: int, total: int, text: str) -> None:
+        note(done, total)
+        tell("progress", work, done, total, text)
+
+    return notify
+
+
+def describe(error: BaseException) -> str:
+    """A failure's record: the message for the user's errors, the whole traceback for all others."""
+    if isinstance(error, UserError):
+        return f"{error.message} {error.hint}".strip()
+    return "".join(traceback.format_exception(error))
+
+
+def finish(board: Board, work: Work, context: Context, result: Result, tell: Listener, trace: str) -> None:
+    """Take ``work`` off the board: done when ``trace`` is empty, failed otherwise."""
+    board.open.pop(work.id, None)
+    board.running.discard(work.id)
+    folder = SweepFolder(context.folder)
+    if not trace:
+        board.finished.add(work.id)
+        result.done += 1
+        folder.forgive(work.id)
+        tell("done", work, 1, 1, "")
+        return
+    folder.fail(work.id, work.label, trace)
+    error = trace.strip().splitlines()[-1]
+    result.failed.append((work, error))
+    tell("failed", work, 0, 1, error)
+    result.blocked += board.blocked_by({work.id})

@@ -1,0 +1,151 @@
+"""The plan: which source models, branches and cells a request needs, and what of them is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ttt_bench import registry
+from ttt_bench.cell.spec import Cell
+from ttt_bench.domains.pairs import Pair, parse_pair
+from ttt_bench.errors import UserError
+from ttt_bench.plan.config import SweepConfig
+from ttt_bench.registry import MethodInfo
+from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
+
+
+@dataclass(frozen=True)
+class DataNeed:
+    """A decoded set of samples that some work reads."""
+
+    domain: str
+    split: str
+    count: int
+    classes: tuple[str, ...]
+    tasks: tuple[str, ...]
+    size: tuple[int, int]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All work of a sweep, in the order cells are best done: pair, seed, then method with the controls first."""
+
+    config: SweepConfig
+    cells: tuple[Cell, ...]
+    roots: Mapping[str, Path]
+    extra_methods: tuple[Path, ...]
+
+    @property
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """Every network to be trained, once each."""
+        return tuple({cell.source.id: cell.source for cell in self.cells}.values())
+
+    @property
+    def branches(self) -> tuple[BranchSpec, ...]:
+        """Every method branch or statistics to be fitted, once each."""
+        known = registry.discover(self.extra_methods)
+        needed = (c.branch for c in self.cells if _has_branch(known[c.method]))
+        return tuple({branch.id: branch for branch in needed}.values())
+
+    def source_data(self, source: SourceSpec) -> DataNeed:
+        """The training images of ``source``."""
+        return DataNeed(
+            source.domain, "train", source.training.samples, source.classes, source.tasks, source.size,
+            source.fingerprint,
+        )  # fmt: skip
+
+    def target_data(self, cell: Cell) -> DataNeed:
+        """The target images of ``cell``."""
+        source = cell.source
+        return DataNeed(
+            cell.target, "test", cell.target_samples, source.classes, source.tasks, source.size,
+            cell.target_fingerprint,
+        )  # fmt: skip
+
+
+def make_plan(
+    config: SweepConfig, roots: Mapping[str, Path] | None = None, extra_methods: tuple[Path, ...] = ()
+) -> Plan:
+    """Lay out every cell of ``config``.
+
+    Raises:
+        UserError: a setting, pair or method is unknown, or a pair shares no task.
+    """
+    config.check()
+    known = registry.discover(extra_methods)
+    pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
+    cells = [
+        _cell(config, pair, known[name], options, recipe, protocol, training, seed)
+        for pair in pairs
+        for training in config.trainings
+        for recipe in config.recipes
+        for protocol in config.protocols
+        for seed in config.seeds
+        for name, options in config.methods
+    ]
+    unique = {cell.id: cell for cell in cells}
+    return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods)
+
+
+def _cell(
+    config: SweepConfig,
+    pair: Pair,
+    info: MethodInfo,
+    options: dict[str, Any],
+    recipe: str,
+    protocol: str,
+    training: str,
+    seed: int,
+) -> Cell:
+    source_options = {key: options[key] for key in info.source_options}
+    joint = (info.name, source_options) if training == "joint" and info.branch == "joint" else None
+    available = pair.source.length("train")
+    source = SourceSpec(
+        domain=pair.source.name,
+        fingerprint=pair.source.fingerprint(),
+        tasks=pair.tasks,
+        classes=pair.classes,
+        size=config.size,
+        network=config.network,
+        training=_fitted(config, available),
+        seed=seed,
+        joint=joint,
+    )
+    return Cell(
+        pair=pair.name,
+        branch=BranchSpec(source, info.name, source_options),
+        target=pair.target.name,
+        target_fingerprint=pair.target.fingerprint(),
+        target_samples=_target_samples(config, pair),
+        method=info.name,
+        options=options,
+        recipe=recipe,
+        protocol=protocol,
+        training=training,
+        seed=seed,
+        steps=config.steps,
+        eval_steps=config.steps_scored,
+        batch_size=config.batch_size,
+        precision=config.precision,
+        changed=tuple(key for key, value in options.items() if value != info.options[key]),
+    )
+
+
+def _fitted(config: SweepConfig, available: int) -> TrainingConfig:
+    wanted = config.source_training
+    return replace(wanted, samples=min(wanted.samples, available))
+
+
+def _target_samples(config: SweepConfig, pair: Pair) -> int:
+    available = pair.target.length("test")
+    if available == 0:
+        raise UserError(f"{pair.target.name} has no test images.")
+    wanted = config.batches * config.batch_size
+    return min(wanted, available) if wanted else available
+
+
+def _has_branch(info: MethodInfo) -> bool:
+    return info.branch != "none" or info.statistics

@@ -1,0 +1,139 @@
+"""Fitting the methods' auxiliary parts on one frozen network, all of them over one pass of its features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ttt_bench.adaptation.optimizers import build_optimizer
+from ttt_bench.card import OptimizerSpec
+from ttt_bench.domains.loading import SampleSet
+from ttt_bench.errors import UserError
+from ttt_bench.method import Method, Model, SourceBatch
+from ttt_bench.network.network import Network
+from ttt_bench.source import checkpoints
+from ttt_bench.source.spec import BranchSpec, SourceSpec
+from ttt_bench.source.training import Progress, batch_at, build_auxiliary, build_network, hash_seed
+
+
+def load_network(spec: SourceSpec, cache: Path) -> Network:
+    """The trained network of ``spec``, in eval mode, frozen."""
+    network = build_network(spec)
+    network.load_state_dict(checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)["network"])
+    network.requires_grad_(False)
+    return network.eval()
+
+
+def load_model(spec: BranchSpec, method: Method, cache: Path) -> Model:
+    """The trained network with ``method``'s auxiliary part, ready to be given to an adapter."""
+    network = load_network(spec.source, cache)
+    aux = build_auxiliary(method, network, spec.source.seed)
+    if needs_branch(method):
+        content = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)
+        aux.load_state_dict(content["aux"])
+    return Model(network, aux)
+
+
+def needs_branch(method: Method) -> bool:
+    """Whether the method has a source-time part of its own that must be on disk before it adapts."""
+    return method.branch != "none" or method.statistics
+
+
+@dataclass
+class _Fit:
+    spec: BranchSpec
+    method: Method
+    model: Model
+    optimizer: torch.optim.Optimizer | None
+    base_lr: float
+
+
+def fit(
+    pending: Sequence[tuple[BranchSpec, Method]],
+    samples: SampleSet,
+    cache: Path,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> None:
+    """Fit and store every pending branch; all must share one source network.
+
+    The frozen network's forward over each source batch is computed once for all of them. Each branch has its own
+    optimiser and random stream, so its result does not depend on which others are fitted beside it.
+    """
+    todo = [(s, m) for s, m in pending if not checkpoints.checkpoint_path(cache, s.id).exists()]
+    if not todo:
+        return
+    source = todo[0][0].source
+    network = load_network(source, cache).to(device)
+    fits = [_start(spec, method, network, cache, device) for spec, method in todo]
+    training = [f for f in fits if f.optimizer is not None]
+    total = source.training.fit_iterations
+    for iteration in range(total if training else 0):
+        batch = batch_at(samples, source.training, source.seed + 7919, iteration).to(device)
+        with torch.no_grad():
+            features = network.features(batch.images)
+            predictions = network.predict(features, (batch.images.shape[-2], batch.images.shape[-1]))
+        shared = SourceBatch(batch.images, batch.labels, features, predictions)
+        for each in training:
+            _step(each, shared, iteration, total)
+        if progress is not None and (iteration % 10 == 9 or iteration + 1 == total):
+            progress(iteration + 1, total, f"{len(training)} branches on the frozen network")
+    for each in fits:
+        _take_statistics(each, samples, device)
+        checkpoints.save(
+            checkpoints.checkpoint_path(cache, each.spec.id), each.spec, {"aux": each.model.aux.state_dict()}
+        )
+
+
+def _start(spec: BranchSpec, method: Method, network: Network, cache: Path, device: torch.device | str) -> _Fit:
+    aux = build_auxiliary(method, network, spec.source.seed).to(device)
+    if spec.source.joint is not None and method.branch == "joint":
+        # The branch was trained with the network; only statistics are still to be taken.
+        trained = checkpoints.load(checkpoints.checkpoint_path(cache, spec.source.id), spec.source)
+        aux.load_state_dict(trained["aux"])
+        return _Fit(spec, method, Model(network, aux), None, 0.0)
+    if method.branch == "none":
+        return _Fit(spec, method, Model(network, aux), None, 0.0)
+    settings = method.source_optimizer or OptimizerSpec("adam", lr=spec.source.training.fit_lr)
+    return _Fit(spec, method, Model(network, aux), build_optimizer(settings, aux.parameters()), settings.lr)
+
+
+def _step(each: _Fit, batch: SourceBatch, iteration: int, total: int) -> None:
+    assert each.optimizer is not None
+    each.model.network.eval()
+    each.model.aux.train()
+    for group in each.optimizer.param_groups:
+        group["lr"] = each.base_lr * (1 - iteration / total) ** 0.9
+    rng = torch.Generator().manual_seed(hash_seed(each.spec.source.seed, 4, iteration))
+    loss = each.method.source_loss(each.model, batch, rng)
+    if not torch.isfinite(loss):
+        raise UserError(
+            f"Fitting {each.spec.method} on the frozen network diverged at iteration {iteration}.",
+            "Lower the rate with --fit-lr and run again.",
+        )
+    each.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if each.method.source_clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(each.model.aux.parameters(), each.method.source_clip_norm)
+    each.optimizer.step()
+
+
+def _take_statistics(each: _Fit, samples: SampleSet, device: torch.device | str) -> None:
+    each.model.eval()
+    if not each.method.statistics:
+        return
+    config = each.spec.source.training
+    count = min(config.statistics_batches, len(samples) // config.batch_size)
+
+    def batches() -> Iterator[Tensor]:
+        for index in range(count):
+            first = index * config.batch_size
+            yield samples.batch(range(first, first + config.batch_size)).images.to(device)
+
+    rng = torch.Generator().manual_seed(hash_seed(each.spec.source.seed, 5))
+    with torch.no_grad():
+        each.method.source_statistics(each.model, batches(), rng)

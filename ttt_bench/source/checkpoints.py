@@ -1,0 +1,48 @@
+"""Checkpoints under the identity of what made them: tensors and strings only, loaded with ``weights_only``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ttt_bench.errors import UserError
+from ttt_bench.files import write_atomically
+from ttt_bench.identity import canonical
+
+
+def checkpoint_path(cache: Path, id: str) -> Path:
+    """Where the finished checkpoint ``id`` lies below ``cache``."""
+    return cache / "checkpoints" / f"{id}.pt"
+
+
+def partial_path(cache: Path, id: str) -> Path:
+    """Where the training of ``id`` saves its progress."""
+    return cache / "checkpoints" / f"{id}.partial.pt"
+
+
+def save(path: Path, spec: Any, content: dict[str, Any]) -> None:
+    """Write ``content`` with the canonical form of the spec that made it, atomically."""
+    payload = {"spec": canonical(spec), **content}
+    write_atomically(path, lambda file: torch.save(payload, file))
+
+
+def load(path: Path, spec: Any) -> dict[str, Any]:
+    """Read a checkpoint and check that it was made by ``spec``.
+
+    Raises:
+        UserError: the file is damaged, unsafe, or was made by other settings.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several kinds for damaged or unsafe files
+        raise UserError(
+            f"The checkpoint {path} cannot be read: {error}.", "Delete it; it will be trained again."
+        ) from error
+    if not isinstance(content, dict) or content.get("spec") != canonical(spec):
+        raise UserError(
+            f"The checkpoint {path} was made by other settings than its name says.",
+            "Delete it; it will be trained again.",
+        )
+    return content

@@ -1,0 +1,108 @@
+"""What a source model is decided by. Its hash is where it is stored. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.identity import identity
+from ttt_bench.network.config import NetworkConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a source model is trained. Adam with default betas, poly schedule lr * (1 - i/iterations)^power."""
+
+    iterations: int
+    batch_size: int
+    lr: float
+    samples: int
+    """Training images used (the first ones of the split)."""
+    weight_decay: float = 1e-6
+    power: float = 0.9
+    augment: str = "light"
+    """``light``: flip and colour jitter; ``paper``: also random scale and crop; ``none``."""
+    fit_iterations: int = 300
+    """Iterations for a method's branch on the frozen network (``shared`` training)."""
+    fit_lr: float = 1e-3
+    statistics_batches: int = 32
+    """Source batches that source statistics are taken over."""
+
+
+TRAINING_PRESETS: dict[str, TrainingConfig] = {
+    "fast": TrainingConfig(iterations=1500, batch_size=16, lr=1e-3, samples=2000),
+    # S4T appendix A: Adam 2e-5, weight decay 1e-6, 60,000 iterations of batch 8, poly power 0.9.
+    "paper": TrainingConfig(
+        iterations=60_000, batch_size=8, lr=2e-5, samples=1_000_000, augment="paper",
+        fit_iterations=20_000, fit_lr=1e-4, statistics_batches=1000,
+    ),
+}  # fmt: skip
+
+
+def training_preset(name: str, **changes: Any) -> TrainingConfig:
+    """The preset ``name`` with the changes that are not None.
+
+    Raises:
+        UserError: there is no such preset.
+    """
+    if name not in TRAINING_PRESETS:
+        raise UserError(f"Unknown preset {name!r}.", did_you_mean(name, TRAINING_PRESETS))
+    return replace(TRAINING_PRESETS[name], **{k: v for k, v in changes.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """Exactly what influences one trained network."""
+
+    domain: str
+    fingerprint: str
+    tasks: tuple[str, ...]
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    network: NetworkConfig
+    training: TrainingConfig
+    seed: int
+    joint: tuple[str, dict[str, Any]] | None = None
+    """(method, its source options) trained along with the network; None: the network alone."""
+
+    @property
+    def id(self) -> str:
+        """Identity hash; the domain's name is left out, its fingerprint decides.
+
+        The settings of fits on the frozen network do not touch the network, so they are left out too.
+        """
+        return identity({"kind": "network", "schema": 1, **_network_part(self)})
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        with_method = f" with {self.joint[0]}" if self.joint else ""
+        return f"{self.domain}{with_method}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class BranchSpec:
+    """Exactly what influences one method's auxiliary part on top of a trained network."""
+
+    source: SourceSpec
+    method: str
+    options: dict[str, Any]
+    """The options that influence the source-time part."""
+
+    @property
+    def id(self) -> str:
+        """Identity hash."""
+        training = self.source.training
+        fit = {k: getattr(training, k) for k in ("fit_iterations", "fit_lr", "statistics_batches")}
+        return identity(
+            {"kind": "branch", "schema": 1, "network": self.source.id, "fit": fit,
+             "method": self.method, "options": self.options}
+        )  # fmt: skip
+
+
+def _network_part(spec: SourceSpec) -> dict[str, Any]:
+    fields = {k: getattr(spec, k) for k in ("fingerprint", "tasks", "classes", "size", "network", "seed", "joint")}
+    fit_only = ("fit_iterations", "fit_lr", "statistics_batches")
+    training = {k: v for k, v in vars(spec.training).items() if k not in fit_only}
+    return {**fields, "training": training}

@@ -1,0 +1,200 @@
+"""Training the source network, alone (``shared``) or together with a method's branch (``joint``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttt_bench.domains.loading import Batch, SampleSet, augment
+from ttt_bench.errors import UserError
+from ttt_bench.method import Method, Model, SourceBatch
+from ttt_bench.network.network import Network
+from ttt_bench.source import checkpoints
+from ttt_bench.source.spec import SourceSpec, TrainingConfig
+from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.task import get_task
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, what there is to say)."""
+
+SAVE_EVERY_SECONDS = 30.0
+
+
+def network_outputs(tasks: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, int]:
+    """Output channels by task."""
+    return {name: get_task(name).outputs(len(classes)) for name in tasks}
+
+
+def build_network(spec: SourceSpec) -> Network:
+    """The untrained network of ``spec``: the same initial weights for Base and for every joint training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        return Network(spec.network, network_outputs(spec.tasks, spec.classes))
+
+
+def build_auxiliary(method: Method, network: Network, seed: int) -> torch.nn.Module:
+    """The method's freshly initialised auxiliary part, from a random stream of its own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1_000_003)
+        return method.auxiliary(network)
+
+
+def batch_at(samples: SampleSet, config: TrainingConfig, seed: int, iteration: int) -> Batch:
+    """The training batch of ``iteration``: a function of seed and iteration alone, so a resume cannot drift.
+
+    Every epoch is a fresh permutation; methods trained jointly see the same stream as Base.
+    """
+    first = iteration * config.batch_size
+    indices = []
+    for position in range(first, first + config.batch_size):
+        epoch, offset = divmod(position, len(samples))
+        indices.append(int(_permutation(len(samples), seed, epoch)[offset]))
+    generator = torch.Generator().manual_seed(hash_seed(seed, 2, iteration))
+    return augment(samples.batch(indices), config.augment, generator)
+
+
+def _permutation(length: int, seed: int, epoch: int) -> Tensor:
+    key = (length, seed, epoch)
+    if key not in _PERMUTATIONS:
+        _PERMUTATIONS.clear() if len(_PERMUTATIONS) > 4 else None
+        _PERMUTATIONS[key] = torch.randperm(
+            length, generator=torch.Generator().manual_seed(hash_seed(seed, 1, epoch))
+        )
+    return _PERMUTATIONS[key]
+
+
+_PERMUTATIONS: dict[tuple[int, int, int], Tensor] = {}
+
+
+def hash_seed(*parts: int) -> int:
+    """Mix small integers into one well-spread 63-bit seed."""
+    value = 0x9E3779B97F4A7C15
+    for part in parts:
+        value = ((value ^ (part + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        value ^= value >> 29
+    return value >> 1
+
+
+def poly_rate(config: TrainingConfig, iteration: int) -> float:
+    """lr * (1 - i/iterations)^power, stepped every iteration."""
+    rate: float = config.lr * (1 - iteration / config.iterations) ** config.power
+    return rate
+
+
+def train(
+    spec: SourceSpec,
+    samples: SampleSet,
+    cache: Path,
+    method: Method | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Path:
+    """Train ``spec`` (or finish it from its last save) and store it under its identity.
+
+    Args:
+        spec: the settings; ``spec.joint`` names ``method`` when one is trained along.
+        samples: training images with labels.
+        cache: root of checkpoints.
+        method: the method trained jointly, or None.
+        device: where to train.
+        progress: told about every iteration.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        UserError: the loss is no longer finite; nothing is stored under the identity then.
+    """
+    final = checkpoints.checkpoint_path(cache, spec.id)
+    if final.exists():
+        return final
+    network = build_network(spec)
+    aux = build_auxiliary(method, network, spec.seed) if method else torch.nn.Module()
+    model = Model(network, aux).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=spec.training.lr, weight_decay=spec.training.weight_decay)
+    start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, optimizer)
+    _iterate(spec, samples, cache, model, optimizer, method, start, progress)
+    checkpoints.save(final, spec, {"network": model.network.state_dict(), "aux": model.aux.state_dict()})
+    checkpoints.partial_path(cache, spec.id).unlink(missing_ok=True)
+    return final
+
+
+def _iterate(
+    spec: SourceSpec,
+    samples: SampleSet,
+    cache: Path,
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    method: Method | None,
+    start: int,
+    progress: Progress | None,
+) -> None:
+    config = spec.training
+    device = next(model.parameters()).device
+    model.train()
+    saved = time.monotonic()
+    for iteration in range(start, config.iterations):
+        for group in optimizer.param_groups:
+            group["lr"] = poly_rate(config, iteration)
+        batch = batch_at(samples, config, spec.seed, iteration).to(device)
+        rng = torch.Generator().manual_seed(hash_seed(spec.seed, 3, iteration))
+        loss = joint_loss(model, batch.images, batch.labels, method, rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if iteration % 10 == 9 or iteration + 1 == config.iterations:
+            value = float(loss)
+            if value != value or value in (float("inf"), float("-inf")):
+                raise UserError(
+                    f"Source training of {spec.label} diverged: the loss is {value} at iteration {iteration}.",
+                    "Lower the learning rate with --train-lr and run again.",
+                )
+            if progress is not None:
+                progress(iteration + 1, config.iterations, f"loss {value:.3f}")
+        if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+            _save_progress(checkpoints.partial_path(cache, spec.id), spec, model, optimizer, iteration + 1)
+            saved = time.monotonic()
+
+
+def joint_loss(
+    model: Model,
+    images: Tensor,
+    labels: Mapping[str, Tensor],
+    method: Method | None,
+    rng: torch.Generator,
+) -> Tensor:
+    """Weighted task losses of the main heads, plus the method's own source loss if there is a method."""
+    features = model.network.features(images)
+    predictions = model.network.predict(features, (images.shape[-2], images.shape[-1]))
+    loss = weighted_sum(task_losses(predictions, labels))
+    if method is None:
+        return loss
+    batch = SourceBatch(images, dict(labels), features, predictions)
+    return loss + method.source_loss(model, batch, rng)
+
+
+def _save_progress(
+    path: Path, spec: SourceSpec, model: Model, optimizer: torch.optim.Optimizer, iteration: int
+) -> None:
+    content: dict[str, Any] = {
+        "iteration": iteration,
+        "network": model.network.state_dict(),
+        "aux": model.aux.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    checkpoints.save(path, spec, content)
+
+
+def _resume(path: Path, spec: SourceSpec, model: Model, optimizer: torch.optim.Optimizer) -> int:
+    if not path.exists():
+        return 0
+    content = checkpoints.load(path, spec)
+    model.network.load_state_dict(content["network"])
+    model.aux.load_state_dict(content["aux"])
+    optimizer.load_state_dict(content["optimizer"])
+    return int(content["iteration"])
