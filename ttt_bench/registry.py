@@ -131,7 +131,7 @@ def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[tuple[str, di
             wanted.append((find(name, extra).name, _parse_options(inside.rstrip(")"))))
     if not wanted:
         raise UserError("--methods is empty.", "Give names separated by commas, or all.")
-    controls = [(name, {}) for name in CONTROLS if name in known]
+    controls: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CONTROLS if name in known]
     complete = [(name, complete_options(known[name], options)) for name, options in controls + wanted]
     return [entry for i, entry in enumerate(complete) if entry not in complete[:i]]
 

@@ -80,7 +80,9 @@ def read_request(
     batch_size: Annotated[int | None, typer.Option(help="Target images per batch.", rich_help_panel=How)] = None,
     batches: Annotated[int | None, typer.Option(help="Target batches; 0 = the whole set.", rich_help_panel=How)] = None,
     size: Annotated[str | None, typer.Option(help="Image size HxW, e.g. 64x64.", rich_help_panel=Model)] = None,
-    backbone: Annotated[str | None, typer.Option(help="resnet10, resnet18, resnet50, ...", rich_help_panel=Model)] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="resnet10, resnet18, resnet50, ...", rich_help_panel=Model)
+    ] = None,
     heads: Annotated[str | None, typer.Option(help="linear (the paper's), conv.", rich_help_panel=Model)] = None,
     weights: Annotated[
         str | None, typer.Option(help="none, imagenet, or a state-dict file.", rich_help_panel=Model)

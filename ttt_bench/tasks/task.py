@@ -86,7 +86,9 @@ TASKS: dict[str, Task] = {
     for task in (
         Task("semseg", "Segmentation", 0, 1.0, (
             _metric("semseg/miou", "mIoU", "%", True, "semseg/confusion", scores.mean_iou, 100.0, 2),
-            _metric("semseg/pixel_accuracy", "Pixel acc.", "%", True, "semseg/confusion", scores.pixel_accuracy, 100.0, 2),
+            _metric(
+                "semseg/pixel_accuracy", "Pixel acc.", "%", True, "semseg/confusion", scores.pixel_accuracy, 100.0, 2
+            ),
         )),
         Task("depth", "Depth", 1, 1.0, (
             _metric("depth/rmse", "RMSE", "m", False, "depth/moments", scores.rmse),
