@@ -1,0 +1,244 @@
+"""S4T: synchronising tasks for test-time training on multi-task prediction (ICCV 2025).
+
+A Task Behaviour Synchroniser (TBS) sees one latent slice per task, 80 % of the patches removed, and predicts
+every task's output. It is trained on the source labels; at test time its target is what the main heads say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch
+from ttt_bench.network.fused import ConcatConv1x1, resize
+from ttt_bench.network.mae.autoencoder import MaskedAutoencoder, ViTShape
+from ttt_bench.network.mae.masking import Mask, Masking
+from ttt_bench.network.network import Network, Predictions
+from ttt_bench.tasks import TASKS
+from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.released import automatic_weighting
+
+TASK_WEIGHTS = ("once", "squared", "automatic")
+
+
+@dataclass(frozen=True)
+class S4T(Method):
+    """Consistency between the main heads and a masked autoencoder over task-specific latents."""
+
+    name = "s4t"
+    card = Card(
+        title="S4T",
+        paper="Synchronizing Task Behavior: Aligning Multiple Tasks during Test-Time Training",
+        venue="ICCV 2025",
+        equation="0.01 sum_t w_t |TBS_t(masked latents) - sg(head_t)|_1, summed over channels, mean over pixels",
+        updates="encoder, projection and TBS; never the main or auxiliary heads",
+        hooks="encoder features c2..c5",
+        defaults="the release's NYUD configuration: ratio 0.8, weights 1/1/10/50, lambda 0.01",
+        deviations=(
+            "task weights enter the test loss once, as in the paper (release: squared; task_weights=squared)",
+            "tasks are matched by name between source and target (release: by position, scrambled)",
+            "the segmentation term never depends on labels (release: dropped when a batch has none)",
+            "no auxiliary head and no mask noise at evaluation (release: computed and thrown away)",
+        ),
+        oddities=(
+            "Taskonomy targets: automatic weighting with its sigmas in the optimiser; task_weights=automatic",
+            "a mask keeps the truncated product: 51 of 256 tokens at ratio 0.8",
+        ),
+    )
+    bn = "track"
+    native = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
+    branch = "joint"
+    source_options = (
+        "mask_ratio", "strategy", "projection", "reconstruct_image", "source_weight", "tbs_size",
+        "slice_width", "patch", "width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads",
+    )  # fmt: skip
+
+    mask_ratio: float = 0.8
+    """Share of tokens hidden from the TBS encoder."""
+    strategy: str = "same"
+    """The paper's ablation: ``random`` (a), ``disjoint`` (b), ``same`` (c, the method), ``task`` (d)."""
+    projection: bool = True
+    """False: no auxiliary heads, so nothing ties a slice to its task (an ablation of the paper)."""
+    reconstruct_image: bool = False
+    """True: the TBS predicts the network's input image instead of the tasks (likewise)."""
+    loss_weight: float = 0.01
+    """Lambda at test time."""
+    source_weight: float = 0.01
+    """Weight of the auxiliary and TBS losses at source time."""
+    task_weights: str = "once"
+    """At test time: ``once``, or as released ``squared`` (NYUD, PASCAL) or ``automatic`` (Taskonomy)."""
+    tbs_size: int = 0
+    """Side of the TBS input in pixels; 0 = 256 as published, 64 for images below 128 pixels."""
+    slice_width: int = 64
+    """Channels of each task's slice."""
+    patch: int = 16
+    width: int = 64
+    depth: int = 4
+    heads: int = 4
+    decoder_width: int = 64
+    decoder_depth: int = 2
+    decoder_heads: int = 4
+
+    def __post_init__(self) -> None:
+        if self.task_weights not in TASK_WEIGHTS:
+            raise UserError(
+                f"s4t(task_weights={self.task_weights}) is unknown.",
+                did_you_mean(self.task_weights, TASK_WEIGHTS),
+            )
+        self.masking(1)  # checks ratio and strategy
+        if self.tbs_size % self.patch:
+            raise UserError(f"s4t(tbs_size={self.tbs_size}) is not divisible by the patch of {self.patch}.")
+
+    # --- modules -------------------------------------------------------------------------------
+
+    def auxiliary(self, network: Network) -> Synchroniser:
+        """Projection, auxiliary heads and TBS."""
+        shape = ViTShape(
+            self.patch, self.width, self.depth, self.heads,
+            self.decoder_width, self.decoder_depth, self.decoder_heads,
+        )  # fmt: skip
+        outputs = {"image": 3} if self.reconstruct_image else network.outputs
+        return Synchroniser(network.channels, network.outputs, outputs, self.slice_width, shape, self.projection)
+
+    def prepare(self, model: Model) -> None:
+        """Add the sigmas of automatic weighting, at 1: the release restores none of its criterion's state."""
+        if self.task_weights == "automatic":
+            like = next(model.aux.parameters())
+            model.aux.sigma = nn.Parameter(torch.ones(len(branch(model).outputs), device=like.device))
+
+    def updated(self, model: Model) -> Iterable[nn.Parameter]:
+        """Encoder, projection, TBS (and sigmas). The heads stay: they are the target."""
+        aux = branch(model)
+        sigma = [aux.sigma] if self.task_weights == "automatic" else []
+        return (*model.network.encoder.parameters(), *aux.project.parameters(), *aux.tbs.parameters(), *sigma)
+
+    # --- source time ---------------------------------------------------------------------------
+
+    def source_loss(self, model: Model, batch: SourceBatch, rng: torch.Generator) -> Tensor:
+        """Supervised losses of the auxiliary heads and of the TBS at all positions, visible or not."""
+        size = image_size(batch.images)
+        aux = branch(model)
+        mask = self.draw_mask(model, batch.images, rng)
+        slices = aux.project(batch.features, grid_of(size))
+        tbs = aux.reconstruct(slices, mask, self.square(size), size)
+        if self.reconstruct_image:
+            total = l1(tbs["image"], batch.images)
+        else:
+            total = weighted_sum(task_losses(tbs, batch.labels))
+        if self.projection:
+            total = total + weighted_sum(task_losses(aux.predict(slices, size), batch.labels))
+        return self.source_weight * total
+
+    # --- test time -----------------------------------------------------------------------------
+
+    def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Distance between the TBS's outputs and the main heads' detached ones."""
+        return self.total(model, self.errors(model, images, self.draw_mask(model, images, rng)))
+
+    def errors(self, model: Model, images: Tensor, mask: Mask) -> dict[str, Tensor]:
+        """e_t of every task: |TBS_t - main_t| on raw outputs, channels summed, averaged over pixels."""
+        size = image_size(images)
+        aux = branch(model)
+        features = model.network.features(images)
+        slices = aux.project(features, grid_of(size))
+        tbs = aux.reconstruct(slices, mask, self.square(size), size)
+        if self.reconstruct_image:
+            return {"image": l1(tbs["image"], images)}
+        with torch.no_grad():
+            target = model.network.predict(features, size)
+        return {task: l1(tbs[task], target[task]) for task in tbs}
+
+    def total(self, model: Model, errors: Mapping[str, Tensor]) -> Tensor:
+        """The test-time objective from the tasks' errors."""
+        if self.task_weights == "automatic":
+            scaled = {task: self.loss_weight * error for task, error in errors.items()}
+            return automatic_weighting(scaled, branch(model).sigma)
+        power = 2 if self.task_weights == "squared" else 1
+        weights = {task: TASKS[task].weight ** power if task in TASKS else 1.0 for task in errors}
+        return self.loss_weight * weighted_sum(errors, weights)
+
+    # --- masks ---------------------------------------------------------------------------------
+
+    def masking(self, tasks: int) -> Masking:
+        """The masking rule for ``tasks`` tasks."""
+        return Masking(self.mask_ratio, self.strategy, tasks)
+
+    def square(self, size: tuple[int, int]) -> int:
+        """Side of the TBS input for images of ``size``."""
+        return self.tbs_size or (256 if min(size) >= 128 else 64)
+
+    def draw_mask(self, model: Model, images: Tensor, rng: torch.Generator) -> Mask:
+        """A mask for ``images`` from fresh noise."""
+        rule = self.masking(len(model.network.tasks))
+        tokens = branch(model).tbs.tokens(self.square(image_size(images)))
+        noise = self.mask_noise(rule, len(images), tokens, rng)
+        return rule.mask(noise.to(images.device), tokens)
+
+    def mask_noise(self, rule: Masking, batch: int, tokens: int, rng: torch.Generator) -> Tensor:
+        """The only random draw of the method (replaced to replay published noise)."""
+        return rule.noise(batch, tokens, rng)
+
+
+class Synchroniser(nn.Module):
+    """Task-specific projection, auxiliary heads and TBS."""
+
+    def __init__(
+        self, channels: Sequence[int], tasks: Mapping[str, int], outputs: Mapping[str, int],
+        slice_width: int, shape: ViTShape, heads: bool,
+    ) -> None:  # fmt: skip
+        """Build the branch.
+
+        Args:
+            channels: of the encoder's maps c2..c5.
+            tasks: output channels by task, in slice order.
+            outputs: output channels of the TBS by name: the tasks, or the image.
+            slice_width: channels per task slice.
+            shape: of the TBS.
+            heads: whether auxiliary heads tie each slice to its task.
+        """
+        super().__init__()
+        self.outputs = dict(outputs)
+        self.slice_width = slice_width
+        self.project = ConcatConv1x1(channels, slice_width * len(tasks))
+        self.tbs = MaskedAutoencoder(slice_width * len(tasks), sum(outputs.values()), shape)
+        self.aux_heads = nn.ModuleDict(
+            {task: nn.Conv2d(slice_width, count, 1) for task, count in tasks.items()} if heads else {}
+        )
+        self.sigma: nn.Parameter
+
+    def predict(self, slices: Tensor, size: tuple[int, int]) -> Predictions:
+        """(B, T x slice_width, h, w) -> the auxiliary heads' outputs at ``size``; source time only."""
+        parts = torch.split(slices, self.slice_width, dim=1)
+        maps = {task: head(part) for (task, head), part in zip(self.aux_heads.items(), parts, strict=True)}
+        return {task: resize(output, size) for task, output in maps.items()}
+
+    def reconstruct(self, slices: Tensor, mask: Mask, square: int, size: tuple[int, int]) -> Predictions:
+        """(B, T x slice_width, h, w) -> the TBS's outputs by name, (B, C_t, *size)."""
+        maps = resize(self.tbs(slices, square, mask), size)
+        parts = torch.split(maps, list(self.outputs.values()), dim=1)
+        return dict(zip(self.outputs, parts, strict=True))
+
+
+def branch(model: Model) -> Synchroniser:
+    """``model.aux`` with its type."""
+    assert isinstance(model.aux, Synchroniser)
+    return model.aux
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """|.| summed over channels, averaged over images and pixels."""
+    return (prediction - target).abs().sum(dim=1).mean()
+
+
+def image_size(images: Tensor) -> tuple[int, int]:
+    """(H, W) of (B, 3, H, W)."""
+    return (images.shape[-2], images.shape[-1])
+
+
+def grid_of(size: tuple[int, int]) -> tuple[int, int]:
+    """The stride-4 feature grid of an image."""
+    return (size[0] // 4, size[1] // 4)
