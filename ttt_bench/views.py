@@ -1,6 +1,6 @@
 """Random views of image batches for self-supervised branches, driven by the generator that is handed in.
 
-Every draw is made on the CPU, so that a run sees the same views on any device; the pixels stay where they are.
+Every draw is made on the CPU, so that a run sees the same views on any device.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def square_crops(images: Tensor, count: int, fraction: float, rng: torch.Generat
 
 
 def simclr_view(images: Tensor, size: int, rng: torch.Generator) -> Tensor:
-    """One SimCLR view of each image: crop and resize, flip, colour jitter, grey, blur (Chen et al. 2020, app. A).
+    """One SimCLR view of each image: resized crop, flip, colour jitter, grey, blur (Chen et al. 2020).
 
     Args:
         images: (B, 3, H, W), normalised.
@@ -62,10 +62,8 @@ def simclr_view(images: Tensor, size: int, rng: torch.Generator) -> Tensor:
     return (pixels - mean) / std
 
 
-def resized_crop(
-    images: Tensor, size: int, rng: torch.Generator, scale: tuple[float, float] = (0.2, 1.0)
-) -> Tensor:
-    """A random box of each image (area ``scale``, aspect 3/4 to 4/3), flipped half the time, at ``size`` squared.
+def resized_crop(images: Tensor, size: int, rng: torch.Generator, scale: tuple[float, float] = (0.2, 1.0)) -> Tensor:
+    """A random box of each image (area ``scale``, aspect 3/4 to 4/3), flipped half the time, resized.
 
     Bilinear without anti-aliasing; a box that would stick out is cut to the image.
     """
@@ -121,7 +119,7 @@ def _shift_hue(pixels: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue of (B, 3, H, W) in [0, 1] by ``shift`` of a full circle, value and saturation kept."""
     value, lowest = pixels.amax(1, keepdim=True), pixels.amin(1, keepdim=True)
     chroma = value - lowest
-    red, green, blue = pixels.split(1, dim=1)
+    red, green, blue = pixels[:, 0:1], pixels[:, 1:2], pixels[:, 2:3]
     safe = torch.where(chroma > 0, chroma, 1.0)
     sector = torch.where(
         value == red,

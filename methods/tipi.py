@@ -1,0 +1,224 @@
+"""TIPI: test-time adaptation with transformation invariance (Nguyen et al., CVPR 2023)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ttt_bench.errors import UserError
+from ttt_bench.method import Card, Method, Model, OptimizerSpec, require_choice
+from ttt_bench.network.network import Predictions
+from ttt_bench.tasks import get_task
+
+THRESHOLD = 64
+"""Batches larger than this may be predicted with their own statistics (``large_batch``)."""
+
+
+@dataclass(frozen=True)
+class Tipi(Method):
+    """Invariance to the worst small perturbation, found by one signed gradient step from a random start.
+
+    Two sets of batch-norm statistics, ``main`` for clean and ``adv`` for perturbed images, share scale and
+    shift. Options: ``epsilon`` in normalised input units; ``tent_coeff`` weighs the segmentation entropy;
+    ``reverse`` KL(adv || clean), else KL(clean || adv); ``invariance`` ``all`` tasks or ``semseg`` only.
+    Official accidents: ``random_start=false`` (the attack's gradient is then rounding noise) and
+    ``skip_sequential=true`` (norms that are numbered children are left single and frozen).
+    ``large_batch`` predicts batches over 64 with ``running`` statistics, with their own (``batch``), or as
+    ``official``: with their own, and reading the prediction also moves the running statistics.
+    """
+
+    name = "tipi"
+    card = Card(
+        title="TIPI",
+        paper="Nguyen et al., TIPI: Test Time Adaptation with Transformation Invariance, CVPR 2023",
+        venue="CVPR 2023",
+        equation="sum over tasks of w_t D_t(f(x + delta), stopgrad f(x)) + entropy, delta = one FGSM step",
+        updates="batch-norm weight and bias of the encoder, shared by two sets of statistics",
+        defaults="official ImageNet-C preset: SGD momentum 0.9, 2.5e-4 per 64 images, random start, 1 step a batch",
+        deviations=(
+            "depth: squared difference; normals: 1 - cosine; edges: Bernoulli KL; weighted as at source time",
+            "one perturbation serves all tasks; invariance=semseg restores the classification form",
+            "epsilon 2/255 is in normalised units, as in the official ImageNet code",
+            "float32 throughout (official: mixed precision)",
+        ),
+        oddities=(
+            "zero start attacks where the gradient is exactly zero: random_start=false",
+            "batch norms inside nn.Sequential are not converted: skip_sequential=true",
+            "reading a large batch's prediction moves running statistics: large_batch=official",
+        ),
+    )
+    bn = "track"
+    native = OptimizerSpec("sgd", lr_per_sample=3.90625e-06, momentum=0.9)
+
+    epsilon: float = 0.00784313725490196
+    tent_coeff: float = 1.0
+    reverse: bool = True
+    invariance: str = "all"
+    random_start: bool = True
+    skip_sequential: bool = False
+    large_batch: str = "running"
+
+    def __post_init__(self) -> None:
+        require_choice(self, invariance=("all", "semseg"), large_batch=("running", "batch", "official"))
+
+    def prepare(self, model: Model) -> None:
+        """Give every batch norm of the network a second set of statistics."""
+        wants_semseg = self.tent_coeff != 0 or self.invariance == "semseg"
+        if wants_semseg and "semseg" not in model.network.tasks:
+            raise UserError(
+                "tipi needs the segmentation head, which this network does not have.",
+                "Add semseg to --tasks, or use tipi(tent_coeff=0): the invariance of the other tasks alone.",
+            )
+        pair_norms(model.network, self.skip_sequential)
+
+    def updated(self, model: Model) -> Iterable[nn.Parameter]:
+        """Scale and shift of every pair, in module order."""
+        return [p for pair in pairs(model.network) for p in pair.main.parameters()]
+
+    def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Divergence between the predictions for attacked and clean images, plus the clean entropy."""
+        perturbed, clean, _ = self.attack(model, images, rng)
+        with using(model.network, "adv"):
+            attacked = model.network(perturbed)
+        total = self.divergence(clean, attacked)
+        if self.tent_coeff:
+            total = total + self.tent_coeff * entropy(clean["semseg"]).mean()
+        return total
+
+    def attack(self, model: Model, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Predictions, Tensor]:
+        """One step of size epsilon along the sign of the divergence's gradient, within the epsilon ball.
+
+        Returns:
+            The perturbed images (detached, not clipped to the image range), the predictions for the clean
+            ones (with graph where a loss needs it) and the gradient with respect to the perturbation.
+        """
+        delta = torch.zeros_like(images, requires_grad=not self.random_start)
+        with torch.set_grad_enabled(not self.random_start or self.tent_coeff != 0):
+            clean = attacked = model.network(images + delta)
+        if self.random_start:
+            delta = ((2 * self.noise(images, rng) - 1) * self.epsilon).requires_grad_()
+            with using(model.network, "adv"):
+                attacked = model.network(images + delta)
+        objective = self.divergence(clean, attacked)
+        (gradient,) = torch.autograd.grad(objective, delta, retain_graph=not self.random_start)
+        delta = (delta.detach() + self.epsilon * gradient.sign()).clamp(-self.epsilon, self.epsilon)
+        return images + delta, clean, gradient
+
+    def noise(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Uniform draws in [0, 1) for the random start, shaped as ``images``."""
+        return torch.rand(images.shape, generator=rng).to(images)
+
+    def divergence(self, clean: Predictions, attacked: Predictions) -> Tensor:
+        """Weighted sum over tasks; the clean side is constant."""
+        chosen = clean if self.invariance == "all" else ("semseg",)
+        terms = []
+        for task in chosen:
+            weight = 1.0 if self.invariance == "semseg" else get_task(task).weight
+            terms.append(weight * DIVERGENCES[task](clean[task].detach(), attacked[task], self.reverse))
+        return torch.stack(terms).sum()
+
+    def predict(self, model: Model, images: Tensor) -> Predictions:
+        """Predictions with the ``main`` statistics; see ``large_batch`` for batches over 64 images."""
+        if self.large_batch == "running" or len(images) <= THRESHOLD:
+            return super().predict(model, images)
+        with own_statistics(model.network, keep_running=self.large_batch == "batch"):
+            return super().predict(model, images)
+
+
+def kl_divergence(clean: Tensor, attacked: Tensor, reverse: bool = True) -> Tensor:
+    """KL over axis 1 of two logit maps (N, C, ...) -> (N, ...), in nats.
+
+    ``reverse``: KL(attacked || clean), otherwise KL(clean || attacked).
+    """
+    first, second = (attacked, clean) if reverse else (clean, attacked)
+    log_p, log_q = first.log_softmax(1), second.log_softmax(1)
+    return (log_p.exp() * (log_p - log_q)).sum(1)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """-sum_c p log p over axis 1, in nats: (N, C, ...) -> (N, ...)."""
+    log_p = logits.log_softmax(1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def _bernoulli_kl(clean: Tensor, attacked: Tensor, reverse: bool) -> Tensor:
+    """A logit z is the two-class softmax of (0, z)."""
+    pair = [torch.cat([torch.zeros_like(z), z], dim=1) for z in (clean, attacked)]
+    return kl_divergence(pair[0], pair[1], reverse).mean()
+
+
+DIVERGENCES: dict[str, Callable[[Tensor, Tensor, bool], Tensor]] = {
+    "semseg": lambda clean, attacked, reverse: kl_divergence(clean, attacked, reverse).mean(),
+    # Both KL directions between Gaussians of one variance are the squared distance of their means.
+    "depth": lambda clean, attacked, _: (attacked - clean).square().mean(),
+    "normal": lambda clean, attacked, _: (1 - F.cosine_similarity(clean, attacked, dim=1)).mean(),
+    "edge": _bernoulli_kl,
+}
+
+
+class PairedBatchNorm(nn.Module):
+    """Two batch norms with one scale and shift; ``branch`` says which one is at work."""
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        self.main = norm
+        self.adv = copy.deepcopy(norm)
+        self.adv.weight, self.adv.bias = norm.weight, norm.bias
+        self.branch = "main"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise by the statistics of the selected branch."""
+        output: Tensor = self.main(x) if self.branch == "main" else self.adv(x)
+        return output
+
+
+def pair_norms(module: nn.Module, skip_numbered: bool) -> None:
+    """Replace every batch norm below ``module`` by a pair.
+
+    ``skip_numbered`` leaves out children with a numeric name, as the official walk over ``dir`` does.
+    """
+    for name, child in list(module.named_children()):
+        if not isinstance(child, _BatchNorm):
+            pair_norms(child, skip_numbered)
+        elif not (skip_numbered and name[0].isdigit()):
+            setattr(module, name, PairedBatchNorm(child))
+
+
+def pairs(module: nn.Module) -> Iterator[PairedBatchNorm]:
+    """Every pair, in module order."""
+    return (m for m in module.modules() if isinstance(m, PairedBatchNorm))
+
+
+@contextmanager
+def using(network: nn.Module, branch: str) -> Iterator[None]:
+    """Run forwards through ``branch`` ("main" or "adv") of every pair."""
+    for pair in pairs(network):
+        pair.branch = branch
+    try:
+        yield
+    finally:
+        for pair in pairs(network):
+            pair.branch = "main"
+
+
+@contextmanager
+def own_statistics(network: nn.Module, keep_running: bool) -> Iterator[None]:
+    """Forward with the statistics of the batch at hand; ``keep_running`` leaves the running ones alone."""
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    tracking = [m.track_running_stats for m in norms]
+    for norm in norms:
+        norm.train()
+        norm.track_running_stats = norm.track_running_stats and not keep_running
+    try:
+        yield
+    finally:
+        for norm, tracked in zip(norms, tracking, strict=True):
+            norm.track_running_stats = tracked
+            norm.eval()
