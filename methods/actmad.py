@@ -1,4 +1,4 @@
-"""ActMAD: activation matching to align distributions (Mirza et al., CVPR 2023, arXiv:2211.12870)."""
+"""ActMAD: activation matching to align distributions (Mirza et al., CVPR 2023)."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ class ActMAD(Method):
     name = "actmad"
     card = Card(
         title="ActMAD",
-        paper="Mirza et al., ActMAD: Activation Matching to Align Distributions for Test-Time-Training, "
-        "arXiv:2211.12870",
+        paper="Mirza et al., ActMAD: Activation Matching to Align Distributions for Test-Time-Training, , CVPR 2023",
         venue="CVPR 2023",
         equation="sum over layers of mean |mu - mu_s| + mean |var - var_s|, by location",
         updates="all parameters of the encoder (heads get no gradient); running statistics stay the source's",
