@@ -77,6 +77,8 @@ class Method:
     """Optimiser for the auxiliary part on a frozen network; None = that of the training preset."""
     source_clip_norm: ClassVar[float | None] = None
     """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
+    moves_heads: ClassVar[bool] = False
+    """Whether the method is meant to move the task heads; the audit fails a method that does so undeclared."""
     adapts: ClassVar[bool] = True
     """False for a control that never changes anything (scored once, valid for every step)."""
 

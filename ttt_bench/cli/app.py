@@ -125,3 +125,15 @@ def parity(
     from ttt_bench.cli.inspectors import run_parity_command
 
     run_parity_command(folders, failures_only)
+
+
+@app.command()
+def audit(
+    names: Annotated[list[str], typer.Argument(help="Method names, or all.")],
+    method: Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")] = None,
+    footprint: Annotated[bool, typer.Option(help="Also list what moved, and how far.")] = False,
+) -> None:
+    """Check that methods hold the plug-in contract: no label, no leak, exact reset, determinism."""
+    from ttt_bench.cli.inspectors import run_audit_command
+
+    run_audit_command(names, tuple(method or ()), footprint)

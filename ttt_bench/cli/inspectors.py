@@ -19,3 +19,24 @@ def run_parity_command(folders: list[Path], failures_only: bool) -> None:
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     if counts["failed"]:
         sys.exit(1)
+
+
+def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint: bool) -> None:
+    """Audit the named methods; one line per check, the counts last; exit 1 when one is broken."""
+    from ttt_bench.audit.checks import audit, footprint
+    from ttt_bench.registry import create, discover, find
+
+    chosen = list(discover(extra)) if "all" in names else [find(name, extra).name for name in names]
+    counts: Counter[str] = Counter()
+    for name in chosen:
+        method = create(name, extra=extra)
+        for finding in audit(method):
+            counts[finding.status] += 1
+            detail = f": {finding.detail}" if finding.detail else ""
+            print(f"{finding.status:8} {name:10} {finding.check}{detail}", flush=True)
+        if with_footprint:
+            for moved in footprint(method):
+                print(f"         {name:10} {moved.kind:9} {moved.name} moved by {moved.relative:.2e}")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['refused']} refused with a reason")
+    if counts["failed"]:
+        sys.exit(1)

@@ -102,7 +102,10 @@ def _with_weights(backbone: str, weights: str) -> ResNet:
     net = build(weights=None)
     state = load_state(Path(os.path.expanduser(weights)))  # noqa: PTH111 - the user may write ~
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    missing, unexpected = net.load_state_dict(state, strict=False)
+    try:
+        missing, unexpected = net.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise UserError(f"--weights {weights} does not fit {backbone}: {error}.") from error
     missing = [key for key in missing if not key.startswith("fc.")]
     if missing or unexpected:
         raise UserError(

@@ -1,0 +1,55 @@
+"""Shared fixtures: two threads at most, a private cache, and one tiny finished sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+TINY = [
+    "--pairs", "rooms/studio->rooms/fog", "--methods", "tent", "--size", "32x32", "--steps", "2", "--batches", "2",
+    "--batch-size", "4", "--train-iterations", "12", "--train-samples", "16", "--fit-iterations", "4", "--seeds", "1",
+]  # fmt: skip
+"""Options of a sweep that takes seconds."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tmp_path_factory):
+    """Decoded data and checkpoints that tests of one session may share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(tmp_path, capsys, tiny_cache):
+    """Run the command line in this process: run("sweep", ...) -> (exit code, stdout, stderr)."""
+
+    def call(*arguments, cache=tiny_cache, out=tmp_path / "results"):
+        import sys
+
+        from ttt_bench.cli import main
+
+        places = ["--out", str(out)] if arguments[0] in ("sweep", "plan", "train", "status", "report", "doctor") else []
+        if arguments[0] in ("sweep", "plan", "train"):
+            places += ["--cache", str(cache)]
+        before, sys.argv = sys.argv, ["ttt_bench", *map(str, arguments), *places]
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        finally:
+            sys.argv = before
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

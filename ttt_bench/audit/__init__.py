@@ -1,0 +1,1 @@
+"""The contract that any plug-in must hold, checked on a toy network in seconds."""
