@@ -1,0 +1,153 @@
+"""The picture sheet: image, truth, the un-adapted prediction and each method's, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ttt_bench.report.figures.canvas import Sketch, heading
+from ttt_bench.report.runs import BASE
+from ttt_bench.report.scoring import Group, Row, Scored
+from ttt_bench.report.style import WIDTH
+from ttt_bench.store import Trajectory
+from ttt_bench.tasks import IGNORE, TASKS
+from ttt_bench.tasks.paint import Picture, colour_scale, limits, paint_prediction, paint_truth, palette
+
+Examples = Mapping[str, npt.NDArray[Any]]
+
+COLUMNS = 7
+"""Pictures side by side; more methods continue in a second band."""
+
+
+def draw_sheet(group: Group) -> Sketch | None:
+    """One image of the first batch; None if no run kept pictures."""
+    shown = [(row, run, examples) for row in group.rows for run, examples in [_pictures(row)] if run is not None]
+    truth = next((examples for _, _, examples in shown if any(k.startswith("truth/") for k in examples)), None)
+    if truth is None:
+        return None
+    tasks = [name for name in TASKS if f"truth/{name}" in truth]
+    columns: list[tuple[str, Examples | None]] = [("truth", None)]
+    columns += [
+        ("source (base)" if row.method == BASE else row.label, examples)
+        for row, _, examples in shown
+        if any(key.startswith("prediction/") for key in examples)
+    ]
+    bands = [columns[: COLUMNS - 1]]
+    rest = columns[COLUMNS - 1 :]
+    bands += [rest[i : i + COLUMNS] for i in range(0, len(rest), COLUMNS)]
+    classes = next((tuple(run.run.cell.get("classes") or ()) for _, run, _ in shown if run is not None), ())
+    figure = _figure(group, bands, tasks, truth, classes)
+    cells = tuple(run.run.cell_id for _, run, _ in shown if run is not None)
+    return Sketch(figure, f"{group.pair}: predictions, {group.block.title}", cells)
+
+
+def _pictures(row: Row) -> tuple[Scored | None, Examples]:
+    # The first seed that did not collapse; its file is read again, since pictures are not kept in memory.
+    for scored in row.survivors:
+        examples = Trajectory.load(scored.run.path).examples
+        if examples:
+            return scored, examples
+    return None, {}
+
+
+def _figure(
+    group: Group,
+    bands: list[list[tuple[str, Examples | None]]],
+    tasks: list[str],
+    truth: Examples,
+    classes: Sequence[str],
+) -> Figure:
+    height, width = truth["image"].shape[1:3]
+    side = WIDTH / COLUMNS
+    tall = side * height / width
+    lines = len(bands) * len(tasks)
+    above, below = 0.72, 0.12
+    total = lines * tall + len(bands) * 0.2 + above + below
+    figure = Figure(figsize=(WIDTH, total))
+    top = total - above
+    for number, band in enumerate(bands):
+        top -= 0.2
+        for line, task in enumerate(tasks):
+            y = top - (line + 1) * tall
+            for place, (name, examples) in enumerate(band):
+                column = place + (1 if number == 0 else 0)
+                axes = _tile(figure, column * side, y, side, tall, total)
+                picture = _paint(task, truth, examples)
+                if picture is None:
+                    axes.set_visible(False)
+                    continue
+                axes.imshow(picture, interpolation="nearest")
+                if line == 0:
+                    axes.set_title(name, pad=2.0)
+                if column == (1 if number == 0 else 0) and number > 0:
+                    axes.set_ylabel(TASKS[task].title, labelpad=1.5, fontsize=6.0)
+            if number == 0:
+                _key(_tile(figure, 0.0, y, side, tall, total), task, truth, line == 0)
+        top -= len(tasks) * tall
+    said = f"{group.block.title}; last step; hatched: no label; pale: prediction where there is no label"
+    heading(figure, group.title, said)
+    if "semseg" in tasks:
+        figure.legend(
+            handles=_class_patches(truth, classes), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.36 / total),
+            ncols=8, frameon=False, fontsize=6.0, handlelength=1.0, handleheight=0.8, columnspacing=1.2,
+        )  # fmt: skip
+    return figure
+
+
+def _class_patches(truth: Examples, classes: Sequence[str]) -> list[Patch]:
+    present = sorted({int(i) for i in np.unique(truth["truth/semseg"][0].astype(np.float64)) if i != IGNORE})
+    colours = palette(max([*present, len(classes) - 1]) + 1)
+    ids = range(len(classes)) if classes else present
+    return [Patch(color=tuple(colours[i] / 255.0), label=classes[i] if classes else f"class {i}") for i in ids]
+
+
+def _tile(figure: Figure, x: float, y: float, width: float, height: float, total: float) -> Axes:
+    gap = 0.03
+    axes = figure.add_axes(
+        (x / WIDTH + gap / 2 / WIDTH, y / total + gap / 2 / total, (width - gap) / WIDTH, (height - gap) / total)
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def _paint(task: str, truth: Examples, examples: Examples | None) -> Picture | None:
+    label = truth[f"truth/{task}"][0]
+    scale = limits(label)
+    if examples is None:
+        return paint_truth(task, label, scale)
+    output = examples.get(f"prediction/{task}")
+    return None if output is None else paint_prediction(task, output[0], label, scale)
+
+
+def _key(axes: Axes, task: str, truth: Examples, first: bool) -> None:
+    """The left column: the image in the first line, otherwise what the colours of the line mean."""
+    label = np.asarray(truth[f"truth/{task}"][0], dtype=np.float64)
+    if first:
+        axes.imshow(truth["image"][0], interpolation="nearest")
+        axes.set_title("image", pad=2.0)
+        return
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.text(0.04, 0.96, TASKS[task].title, va="top", fontsize=6.5, fontweight="bold")
+    if task == "depth":
+        low, high = limits(label)
+        ramp = axes.inset_axes((0.06, 0.42, 0.86, 0.12))
+        ramp.imshow(np.linspace(0, 1, 64)[None], aspect="auto", cmap=ListedColormap(colour_scale(64) / 255.0))
+        ramp.set_axis_off()
+        axes.text(0.06, 0.38, f"{low:.1f} m", va="top", fontsize=5.5)
+        axes.text(0.92, 0.38, f"{high:.1f} m", va="top", ha="right", fontsize=5.5)
+    elif task == "normal":
+        axes.text(0.06, 0.72, "red: to the right\ngreen: up\nblue: to the viewer", va="top", fontsize=5.5)
+    elif task == "edge":
+        axes.text(0.06, 0.72, "dark: edge", va="top", fontsize=5.5)

@@ -1,0 +1,287 @@
+"""A stored trajectory, reduced to what tables and figures need; the statistics are let go at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.errors import UserError
+from ttt_bench.identity import canonical
+from ttt_bench.store import Trajectory
+from ttt_bench.tasks import TASKS, Metric
+
+Array = npt.NDArray[np.float64]
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, what)."""
+
+BASE, BN = "base", "bn"
+"""The two controls: nothing at all, and the same forwards without a gradient."""
+
+STREAM_WINDOWS = 8
+"""Curves along the stream pool a trailing window of 1/8 of it: one batch has too few classes for an mIoU."""
+
+_BLOCK = ("protocol", "recipe", "training", "size")
+_NAMED = ("pair", "source", "target", "method", "options", "changed", "seed", "first_batch", *_BLOCK)
+"""Settings with a place of their own."""
+
+_TRAINED = ("checkpoint", "branch")
+"""Identities of what was trained for the run: they follow from seed, method and the other settings."""
+
+_SCHEDULE = ("steps", "eval_steps")
+"""How far a run went; its step 0 does not depend on it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a table never mixes."""
+
+    protocol: str
+    recipe: str
+    training: str
+    size: str
+
+    @property
+    def title(self) -> str:
+        """For headings."""
+        size = f", {self.size}" if self.size else ""
+        return f"protocol {self.protocol}, recipe {self.recipe}, {self.training} training{size}"
+
+    @property
+    def slug(self) -> str:
+        """For file names."""
+        return "_".join(part for part in (self.protocol, self.recipe, self.training, self.size) if part)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell's trajectory in numbers."""
+
+    path: Path
+    cell_id: str
+    cell: dict[str, Any]
+    provenance: dict[str, Any]
+    summary: dict[str, Any]
+    steps: Array
+    """(steps,) adaptation step of each evaluation."""
+    values: dict[str, Array]
+    """Metric id -> (steps,) over the whole target set."""
+    stream: dict[str, Array]
+    """Metric id -> (batches, 2) of each batch alone, at the first and at the last recorded step."""
+    window: dict[str, Array]
+    """Metric id -> (positions, 2) pooled over a trailing window of batches; only of ``online`` runs."""
+    loss: Array
+    """(updates,) the method's own loss, mean over the batches; NaN where it has none."""
+    seconds: float
+    """Median wall seconds of one update; NaN without updates."""
+    eval_seconds: float
+    """Median wall seconds of one evaluation forward."""
+    forwards: float
+    """Mean per update, in batches."""
+    backwards: float
+
+    @cached_property
+    def block(self) -> Block:
+        """Protocol, recipe, training and size."""
+        protocol, recipe, training = (str(self.cell.get(key, "")) for key in _BLOCK[:3])
+        return Block(protocol, recipe, training, _size(self.cell.get("size")))
+
+    @cached_property
+    def pair(self) -> str:
+        """``source->target``."""
+        return str(self.cell["pair"]).replace(" ", "").replace("→", "->")
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return str(self.cell["method"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the method."""
+        return dict(self.cell.get("options") or {})
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Settings of the cell that have no place of their own."""
+        return {key: value for key, value in self.cell.items() if key not in (*_NAMED, *_TRAINED)}
+
+    @cached_property
+    def row(self) -> str:
+        """Runs that differ in nothing but the seed share it."""
+        return canonical([self.method, self.options, self.settings])
+
+    @cached_property
+    def replicate(self) -> str:
+        """The seed, with whatever counts as part of it."""
+        return canonical([self.cell.get("seed"), self.cell.get("first_batch")])
+
+    @cached_property
+    def surroundings(self) -> str:
+        """What must be equal for two runs to have scored the same images in the same way."""
+        shared = {key: value for key, value in self.settings.items() if key not in _SCHEDULE}
+        return canonical([shared, self.replicate])
+
+    @property
+    def collapsed_step(self) -> int | None:
+        """First step at which the method collapsed, or None."""
+        step = self.summary.get("collapsed_step")
+        return None if step is None else int(step)
+
+
+def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run], list[str]]:
+    """Read every ``folder/cells/*.npz``.
+
+    Returns:
+        The readable runs in the order of their file names, and one warning line per file that is not.
+
+    Raises:
+        UserError: there is nothing to read, or nothing that can be read.
+    """
+    paths = sorted((folder / "cells").glob("[!.]*.npz"))
+    failed = len(list((folder / "failures").glob("[!.]*.json")))
+    if not paths:
+        raise UserError(
+            f"{folder} holds no finished cell" + (f", but {failed} failed ones." if failed else "."),
+            "`python -m ttt_bench status` says why; run the sweep again to retry them."
+            if failed
+            else "Run a sweep first: python -m ttt_bench sweep.",
+        )
+    runs: list[Run] = []
+    warnings = [f"{failed} cells failed and are missing here; `status` says why."] if failed else []
+    # Unpacking releases the interpreter lock, so a few threads read several files at once.
+    with ThreadPoolExecutor(4) as pool:
+        for done, result in enumerate(pool.map(_attempt, paths), start=1):
+            if isinstance(result, Run):
+                runs.append(result)
+            else:
+                warnings.append(f"Skipped {' '.join(str(result).split())}")
+            if progress is not None:
+                progress(done, len(paths), "reading trajectories")
+    if not runs:
+        raise UserError(
+            f"None of the {len(paths)} cells in {folder} can be read; the last: {warnings[-1]}",
+            "Delete the damaged files and run the sweep again; only those cells are redone.",
+        )
+    return runs, warnings
+
+
+def _attempt(path: Path) -> Run | UserError:
+    try:
+        return read_run(path)
+    except UserError as error:
+        return error
+
+
+def read_run(path: Path) -> Run:
+    """Read one trajectory and reduce it.
+
+    Raises:
+        UserError: the file is damaged, of another schema, or lacks what a cell must have.
+    """
+    trajectory = Trajectory.load(path, examples=False)
+    missing = {"pair", "method", "seed"} - trajectory.cell.keys()
+    if missing or not trajectory.eval_steps:
+        what = f"no {', '.join(sorted(missing))} in its cell" if missing else "no evaluated step"
+        raise UserError(f"{path} is not a finished cell ({what}).", "Delete it and run the sweep again.")
+    try:
+        return _reduce(path, trajectory)
+    except (ValueError, IndexError) as error:
+        raise UserError(
+            f"{path} is damaged (its arrays do not fit together: {error}).",
+            "Delete it and run the sweep again; only this cell is redone.",
+        ) from error
+
+
+def _reduce(path: Path, trajectory: Trajectory) -> Run:
+    statistics = {name: np.asarray(array, dtype=np.float64) for name, array in trajectory.statistics.items()}
+    for name, array in statistics.items():
+        if array.shape[1] != len(trajectory.eval_steps):
+            raise ValueError(f"{name} has {array.shape[1]} steps, not {len(trajectory.eval_steps)}")
+    metrics = [m for task in TASKS.values() for m in task.metrics if m.statistic in statistics]
+    online = trajectory.cell.get("protocol") == "online"
+    # A diverged network leaves inf in its sums; its scores are NaN, which the report shows as such.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        values = {m.id: m.compute(statistics[m.statistic]) for m in metrics}
+        ends = {name: array[:, [0, -1]] for name, array in statistics.items()}
+        stream = {m.id: _each_batch(m, ends[m.statistic]) for m in metrics}
+        window = {m.id: _windows(m, ends[m.statistic]) for m in metrics} if online else {}
+    return Run(
+        path=path,
+        cell_id=trajectory.cell_id,
+        cell=trajectory.cell,
+        provenance=trajectory.provenance,
+        summary=trajectory.summary,
+        steps=np.asarray(trajectory.eval_steps, dtype=np.float64),
+        values=values,
+        stream=stream,
+        window=window,
+        loss=_mean_over_batches(np.asarray(trajectory.loss, dtype=np.float64)),
+        seconds=_median(trajectory.seconds),
+        eval_seconds=_median(trajectory.eval_seconds),
+        forwards=_mean(trajectory.forwards),
+        backwards=_mean(trajectory.backwards),
+    )
+
+
+def _each_batch(metric: Metric, ends: Array) -> Array:
+    # A metric maps (batches, steps, ...) to (steps,): with one batch and the stream in the place of the steps
+    # it scores every batch alone in one call.
+    return np.stack([metric.compute(ends[None, :, end]) for end in (0, 1)], axis=1)
+
+
+def _windows(metric: Metric, ends: Array) -> Array:
+    width = max(1, -(-len(ends) // STREAM_WINDOWS))
+    views = np.lib.stride_tricks.sliding_window_view(ends, width, axis=0)  # (positions, 2, ..., width)
+    pooled = np.moveaxis(views, -1, 0)
+    return np.stack([metric.compute(pooled[:, :, end]) for end in (0, 1)], axis=1)
+
+
+def _mean_over_batches(loss: Array) -> Array:
+    known = np.isfinite(loss)
+    count = known.sum(axis=0)
+    total = np.where(known, loss, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _median(seconds: npt.ArrayLike) -> float:
+    finite = np.asarray(seconds, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(np.median(finite)) if finite.size else float("nan")
+
+
+def _mean(counts: npt.ArrayLike) -> float:
+    finite = np.asarray(counts, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def _size(size: object) -> str:
+    if size is None:
+        return ""
+    return "x".join(str(n) for n in size) if isinstance(size, (list, tuple)) else str(size)
+
+
+def chosen_metrics(ids: Iterable[str] | None) -> dict[str, Metric]:
+    """Task -> the metric that enters Delta: its first, unless one of ``ids`` is of that task.
+
+    Raises:
+        UserError: an id is unknown, or two are of the same task.
+    """
+    from ttt_bench.tasks import metric_by_id
+
+    chosen: dict[str, Metric] = {}
+    for metric in map(metric_by_id, ids or ()):
+        if metric.task in chosen:
+            raise UserError(
+                f"--metrics names {chosen[metric.task].id} and {metric.id}, both of {metric.task}.",
+                "Delta takes one metric per task.",
+            )
+        chosen[metric.task] = metric
+    return {name: chosen.get(name, task.metric) for name, task in TASKS.items()}

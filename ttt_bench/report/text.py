@@ -1,0 +1,83 @@
+"""A table as Markdown and as LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ttt_bench.report.tables import Entry, TextTable
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "Δ": r"$\Delta$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "→": r"$\rightarrow$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "°": r"$^\circ$",
+    "†": r"$^\dagger$",
+    "–": "--",
+    "`": "'",
+}
+
+
+def markdown(tables: Sequence[TextTable], level: int = 3) -> str:
+    """Pipe tables with their notes, under headings of the given level."""
+    return "\n".join(_markdown(table, level) for table in tables)
+
+
+def _markdown(table: TextTable, level: int) -> str:
+    lines = [f"{'#' * level} {table.title}", ""]
+    lines.append("| " + " | ".join(_escape(head) for head in table.head) + " |")
+    lines.append("|:--" + "|--:" * (len(table.head) - 1) + "|")
+    lines += ["| " + " | ".join(_markdown_entry(e) for e in row) + " |" for row in table.rows]
+    lines += [""] + [f"- {note}" for note in table.notes] + ([""] if table.notes else [])
+    return "\n".join(lines)
+
+
+def _markdown_entry(entry: Entry) -> str:
+    text = _escape(entry.text)
+    return {"bold": f"**{text}**", "oracle": f"*{text}*", "": text}[entry.emphasis]
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def latex(tables: Sequence[TextTable], comment: str) -> str:
+    """``tabular`` environments, one after the other; they need booktabs and xcolor."""
+    head = [f"% {line}" for line in (comment, r"needs \usepackage{booktabs,xcolor}")]
+    return "\n".join([*head, *(_latex(table) for table in tables), ""])
+
+
+def _latex(table: TextTable) -> str:
+    lines = ["", f"% {table.title}", r"\begin{tabular}{l" + "r" * (len(table.head) - 1) + "}", r"\toprule"]
+    lines.append(" & ".join(escape_latex(head) for head in table.head) + r" \\")
+    lines.append(r"\midrule")
+    lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in table.rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [f"% {note}" for note in table.notes]
+    return "\n".join(lines)
+
+
+def _latex_entry(entry: Entry) -> str:
+    text = escape_latex(entry.text)
+    marked = {"bold": rf"\textbf{{{text}}}", "oracle": rf"\textcolor{{gray}}{{\textit{{{text}}}}}"}
+    return marked.get(entry.emphasis, text)
+
+
+def escape_latex(text: str) -> str:
+    """Plain text as LaTeX."""
+    return "".join(_LATEX.get(character, character) for character in text)
