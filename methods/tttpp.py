@@ -1,0 +1,317 @@
+"""TTT++: contrastive learning and moment alignment at test time (Liu et al., NeurIPS 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ttt_bench.errors import UserError
+from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, StatisticsBank, require_choice
+from ttt_bench.network.network import Network
+from ttt_bench.views import simclr_view
+
+BASE_TEMPERATURE = 0.07
+"""The published contrastive loss carries the factor temperature / 0.07."""
+MEAN_FACTOR = 0.5
+"""Weight of the mean's distance beside the covariance's."""
+LEVELS = ("ext", "ssh")
+"""Aligned features: pooled c5, and the head's output before normalisation."""
+
+
+@dataclass(frozen=True)
+class TTTpp(Method):
+    """Contrastive loss on two views, and source mean and covariance matched on two feature levels.
+
+    Options: ``parts`` ``both``, ``ssl`` or ``align``; ``queue`` samples that the moments are taken over (earlier
+    batches supplement the one at hand; alignment starts when they are enough; 0 = the batch alone);
+    ``scale_ext`` and ``scale_ssh`` the covariance term's value at source-level noise; ``view_size`` at most;
+    ``update_head`` (official: fixed); ``warmup`` updates that only move statistics (official bnepoch), then
+    ``delay`` contrastive ones before alignment. Official accidents: ``queue_aliasing`` counts the current batch
+    twice and loses the oldest; ``align_early`` aligns single batches until the queue is full.
+    """
+
+    name = "tttpp"
+    card = Card(
+        title="TTT++",
+        paper="Liu et al., TTT++: When Does Self-Supervised Test-Time Training Fail or Thrive?, NeurIPS 2021",
+        venue="NeurIPS 2021",
+        equation="NT-Xent + sum over 2 levels of s |C_s - C_t|^2 / noise + s/2 |m_s - m_t|^2 / noise",
+        updates="encoder",
+        defaults="official CIFAR-10 script: SGD 1e-2, momentum 0.9, scales 0.05 and 0.2, temperature 0.5",
+        deviations=(
+            "steps on the batch at hand instead of epochs over the test set; warmup and delay mirror bnepoch",
+            "queue 256 (official 1536 with batch 256): every update pushes its batch, also a repeated one",
+            "no label-driven learning rate or stopping (the official ones read the test error)",
+            "source: task losses once on the usual views, plus 0.1/0.9 times the contrastive loss",
+            "source moments over the images as they are served, not over augmented ones",
+        ),
+        oddities=(
+            "the queue is overwritten before use, so the current batch counts twice: queue_aliasing=true",
+            "until the queue is full, single batches are aligned by full-queue divisors: align_early=true",
+        ),
+    )
+    bn = "track"
+    native = OptimizerSpec("sgd", lr=1e-2, momentum=0.9)
+    branch = "joint"
+    statistics = True
+    source_options = ("queue", "temperature", "view_size", "source_weight")
+
+    parts: str = "both"
+    queue: int = 256
+    temperature: float = 0.5
+    scale_ext: float = 0.05
+    scale_ssh: float = 0.2
+    view_size: int = 224
+    source_weight: float = 0.1111111111111111
+    update_head: bool = False
+    warmup: int = 0
+    delay: int = 0
+    queue_aliasing: bool = False
+    align_early: bool = False
+
+    def __post_init__(self) -> None:
+        require_choice(self, parts=("both", "ssl", "align"))
+
+    # --- source time ---------------------------------------------------------------------------
+
+    def auxiliary(self, network: Network) -> nn.Module:
+        """Contrastive head and room for the source moments."""
+        return Branch(network.channels[-1])
+
+    def source_loss(self, model: Model, batch: SourceBatch, rng: torch.Generator) -> Tensor:
+        """Weighted contrastive loss, in a forward of its own."""
+        return self.source_weight * self.contrast(model, batch.images, rng)
+
+    def source_statistics(self, model: Model, batches: Iterable[Tensor], rng: torch.Generator) -> None:
+        """Source moments of both levels, and the distances between groups of source samples (their noise)."""
+        branch = _branch(model)
+        groups = _regrouped((branch.levels(model.network.features(b)[-1]) for b in batches), self.queue)
+        first = next(groups, None)
+        if first is None:
+            raise UserError("tttpp got no source images for its statistics.", "Raise the number of samples.")
+        summaries = [Summary(anchor) for anchor in first]
+        for group in groups:
+            for summary, features in zip(summaries, group, strict=True):
+                summary.add(features)
+        if summaries[0].groups == 0:
+            raise UserError(
+                f"tttpp needs two groups of {len(first[0])} source images for its statistics and got one.",
+                f"Train on more samples, or use a smaller queue than tttpp(queue={self.queue}).",
+            )
+        for level, summary in zip(LEVELS, summaries, strict=True):
+            branch.bank.store(**{f"{level}_{name}": value for name, value in summary.result().items()})
+
+    # --- test time -----------------------------------------------------------------------------
+
+    def prepare(self, model: Model) -> None:
+        """Add the queues and the count of updates, which start empty."""
+        branch = _branch(model)
+        device = next(model.network.parameters()).device
+        branch.register_buffer("updates", torch.zeros((), dtype=torch.long, device=device))
+        for level in LEVELS if self.parts != "ssl" else ():
+            if f"{level}_mean" not in branch.bank:
+                raise UserError("tttpp has no source statistics to align to.", "Fit its branch on the source.")
+            width = len(branch.bank[f"{level}_mean"])
+            branch.add_module(f"queue_{level}", FeatureQueue(self.queue, width).to(device))
+
+    def updated(self, model: Model) -> Iterable[nn.Parameter]:
+        """The encoder; with the head if ``update_head``."""
+        yield from model.network.encoder.parameters()
+        if self.update_head:
+            yield from _branch(model).head.parameters()
+
+    def adapting_modules(self, model: Model) -> Iterable[nn.Module]:
+        """The network in train mode; the head too if it learns."""
+        return (model.network, _branch(model).head) if self.update_head else (model.network,)
+
+    def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor | None:
+        """Contrastive plus alignment loss; None during warm-up, and for alignment alone on a short queue."""
+        updates = _branch(model).get_buffer("updates")
+        updates += 1
+        losses = []
+        if self.parts != "align":
+            losses.append(self.contrast(model, images, rng))
+        if self.parts != "ssl" and int(updates) > self.warmup + self.delay:
+            losses += self.align(model, images)
+        return torch.stack(losses).sum() if losses and int(updates) > self.warmup else None
+
+    def contrast(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
+        """NT-Xent on two views of each image, both in one forward."""
+        views = torch.cat(self.two_views(images, rng))
+        _, projected = _branch(model).levels(model.network.features(views)[-1])
+        pairs = torch.stack(F.normalize(projected, dim=1).chunk(2), dim=1)
+        return nt_xent(pairs, self.temperature)
+
+    def two_views(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> two SimCLR views, each (B, 3, s, s), s = min(view_size, H, W)."""
+        size = min(self.view_size, *images.shape[-2:])
+        return simclr_view(images, size, rng), simclr_view(images, size, rng)
+
+    def align(self, model: Model, images: Tensor) -> list[Tensor]:
+        """The alignment losses of the levels that have enough samples, a forward for each as published."""
+        branch = _branch(model)
+        losses = []
+        for index, (level, scale) in enumerate(zip(LEVELS, (self.scale_ext, self.scale_ssh), strict=True)):
+            features = branch.levels(model.network.features(images)[-1])[index]
+            queue: FeatureQueue = getattr(branch, f"queue_{level}")
+            samples, full = queue.join(features, self.queue_aliasing)
+            if full or self.align_early:
+                losses.append(alignment(branch.bank, level, samples, scale))
+        return losses
+
+
+# --- losses ------------------------------------------------------------------------------------
+
+
+def nt_xent(features: Tensor, temperature: float) -> Tensor:
+    """(temperature / 0.07) times NT-Xent of (B, 2 views, d); the features are taken as they are.
+
+    Mean over all 2B anchors i of -z_i.z_p(i)/t + log sum_{k != i} exp(z_i.z_k/t), p(i) the other view.
+    """
+    count = len(features)
+    stacked = torch.cat(features.unbind(1))
+    similarity = stacked @ stacked.T / temperature
+    itself = torch.eye(2 * count, dtype=torch.bool, device=features.device)
+    other = torch.arange(2 * count, device=features.device).roll(count)
+    # With one image the only other sample is the positive one, and the loss is 0.
+    loss = F.cross_entropy(similarity.masked_fill(itself, float("-inf")), other)
+    return temperature / BASE_TEMPERATURE * loss
+
+
+def covariance(features: Tensor) -> Tensor:
+    """Unbiased covariance (d, d) of (n, d); zero for a single sample."""
+    centred = features - features.mean(0)
+    return centred.T @ centred / max(len(features) - 1, 1)
+
+
+def coral(first: Tensor, second: Tensor) -> Tensor:
+    """sum (A - B)^2 / (4 d^2) of two covariances (d, d)."""
+    return (first - second).square().sum() / (4 * len(first) ** 2)
+
+
+def linear_mmd(first: Tensor, second: Tensor) -> Tensor:
+    """Mean over dimensions of the squared difference of two means (d,)."""
+    return (first - second).square().mean()
+
+
+def alignment(bank: StatisticsBank, level: str, samples: Tensor, scale: float) -> Tensor:
+    """Both distances of ``samples`` (n, d) to the source moments, each in units of source-level noise."""
+    spread = coral(bank[f"{level}_covariance"], covariance(samples)) / bank[f"{level}_coral_mean"]
+    centre = linear_mmd(bank[f"{level}_mean"], samples.mean(0)) / bank[f"{level}_mmd_mean"]
+    return scale * (spread + MEAN_FACTOR * centre)
+
+
+# --- state -------------------------------------------------------------------------------------
+
+
+class Branch(nn.Module):
+    """The contrastive head (a ResNet-50's: 4.459 M) and the source moments."""
+
+    def __init__(self, channels: int, outputs: int = 128) -> None:
+        super().__init__()
+        self.head = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, outputs))
+        self.bank = StatisticsBank()
+
+    def levels(self, last_map: Tensor) -> tuple[Tensor, Tensor]:
+        """c5 (B, C, h, w) -> its global average (B, C) and the head's output (B, outputs)."""
+        pooled = last_map.mean((2, 3))
+        return pooled, self.head(pooled)
+
+
+class FeatureQueue(nn.Module):
+    """The features of earlier batches, oldest overwritten first; batch and queue make ``capacity`` together."""
+
+    rows: Tensor
+    length: Tensor
+    pushed: Tensor
+
+    def __init__(self, capacity: int, width: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.register_buffer("rows", torch.zeros(capacity, width))
+        self.register_buffer("length", torch.tensor(-1))
+        self.register_buffer("pushed", torch.tensor(0))
+
+    def join(self, features: Tensor, aliasing: bool = False) -> tuple[Tensor, bool]:
+        """Supplement ``features`` (n, d) by the queue if that is full, and push them.
+
+        The first batch decides how many rows the queue keeps: ``capacity`` less its own.
+
+        Args:
+            features: with gradient; the queue keeps a detached copy.
+            aliasing: push before joining (the official accident).
+
+        Returns:
+            (n or about ``capacity`` rows, the current batch first; whether the queue was full).
+        """
+        if int(self.length) < 0:
+            self.length.fill_(max(self.capacity - len(features), 0))
+        length = int(self.length)
+        full = int(self.pushed) >= length
+        if aliasing:
+            self._push(features, length)
+        samples = torch.cat([features, self.rows[:length].clone()]) if full else features
+        if not aliasing:
+            self._push(features, length)
+        return samples, full
+
+    def _push(self, features: Tensor, length: int) -> None:
+        if length == 0:
+            return
+        kept = features.detach()[-length:]
+        places = (int(self.pushed) + torch.arange(len(kept), device=kept.device)) % length
+        self.rows[places] = kept
+        self.pushed += len(kept)
+
+
+class Summary:
+    """Running source moments. The first group is only the anchor that the noise is measured from."""
+
+    def __init__(self, anchor: Tensor) -> None:
+        anchor = anchor.double()
+        self.anchor_covariance, self.anchor_mean = covariance(anchor), anchor.mean(0)
+        self.groups = self.count = 0
+        self.coral = self.mmd = 0.0
+        self.sum = torch.zeros_like(self.anchor_mean)
+        self.products = torch.zeros_like(self.anchor_covariance)
+
+    def add(self, features: Tensor) -> None:
+        """Count a group (n, d)."""
+        features = features.double()
+        self.coral += float(coral(self.anchor_covariance, covariance(features)))
+        self.mmd += float(linear_mmd(self.anchor_mean, features.mean(0)))
+        self.groups += 1
+        self.count += len(features)
+        self.sum += (features - self.anchor_mean).sum(0)
+        self.products += (features - self.anchor_mean).T @ (features - self.anchor_mean)
+
+    def result(self) -> dict[str, Tensor]:
+        """Mean (d,), unbiased covariance (d, d) and the two mean distances, in single precision."""
+        offset = self.sum / self.count
+        spread = (self.products - self.count * torch.outer(offset, offset)) / max(self.count - 1, 1)
+        return {
+            "mean": (self.anchor_mean + offset).float(),
+            "covariance": spread.float(),
+            "coral_mean": torch.tensor(self.coral / self.groups).to(self.sum.device).float(),
+            "mmd_mean": torch.tensor(self.mmd / self.groups).to(self.sum.device).float(),
+        }
+
+
+def _regrouped(batches: Iterable[Sequence[Tensor]], size: int) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of every level in groups of ``size`` (0: of the first batch's), the incomplete rest dropped."""
+    held: list[Tensor] = []
+    for batch in batches:
+        size = size or len(batch[0])
+        held = [torch.cat(pair) for pair in zip(held, batch, strict=True)] if held else list(batch)
+        while len(held[0]) >= size:
+            yield tuple(rows[:size] for rows in held)
+            held = [rows[size:] for rows in held]
+
+
+def _branch(model: Model) -> Branch:
+    assert isinstance(model.aux, Branch)
+    return model.aux
