@@ -26,7 +26,7 @@ def make_levels(batch, size, channels, dtype, seed=0):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_fused_equals_naive_with_gradients(dtype, tolerance, bias):
     levels = make_levels(2, (16, 24), (4, 8, 16, 32), dtype)
@@ -39,7 +39,7 @@ def test_fused_equals_naive_with_gradients(dtype, tolerance, bias):
         direction = torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
         results.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
     for fused, naive in zip(*results, strict=True):
-        torch.testing.assert_close(fused, naive, rtol=tolerance, atol=tolerance * max(1.0, float(naive.abs().max())))
+        torch.testing.assert_close(fused, naive, rtol=tolerance, atol=tolerance * max(1.0, float(naive.detach().abs().max())))
 
 
 @settings(max_examples=25, deadline=None)

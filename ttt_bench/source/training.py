@@ -148,7 +148,7 @@ def _iterate(
         loss.backward()
         optimizer.step()
         if iteration % 10 == 9 or iteration + 1 == config.iterations:
-            value = float(loss)
+            value = float(loss.detach())
             if value != value or value in (float("inf"), float("-inf")):
                 raise UserError(
                     f"Source training of {spec.label} diverged: the loss is {value} at iteration {iteration}.",

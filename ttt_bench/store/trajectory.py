@@ -85,7 +85,7 @@ class Trajectory:
             UserError: the file is missing, damaged or of another schema.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 header = json.loads(file["header"].tobytes())
                 if header.get("schema") != SCHEMA:
                     raise UserError(
