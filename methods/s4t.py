@@ -125,19 +125,23 @@ class S4T(Method):
         mask = self.draw_mask(model, batch.images, rng)
         slices = aux.project(batch.features, grid_of(size))
         tbs = aux.reconstruct(slices, mask, self.square(size), size)
+        heads = aux.predict(slices, size) if self.projection else {}
         if self.reconstruct_image:
-            total = l1(tbs["image"], batch.images)
-        else:
-            total = weighted_sum(task_losses(tbs, batch.labels))
-        if self.projection:
-            total = total + weighted_sum(task_losses(aux.predict(slices, size), batch.labels))
-        return self.source_weight * total
+            image_term = self.source_weight * distance(tbs["image"], batch.images)
+            return image_term + self.supervise({}, heads, batch.labels) if heads else image_term
+        return self.supervise(tbs, heads, batch.labels)
+
+    def supervise(self, tbs: Predictions, heads: Predictions, labels: Mapping[str, Tensor]) -> Tensor:
+        """The task losses of the TBS's and of the auxiliary heads' outputs, with their source weights."""
+        terms = [weighted_sum(task_losses(outputs, labels)) for outputs in (tbs, heads) if outputs]
+        return self.source_weight * torch.stack(terms).sum()
 
     # --- test time -----------------------------------------------------------------------------
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
         """Distance between the TBS's outputs and the main heads' detached ones."""
-        return self.total(model, self.errors(model, images, self.draw_mask(model, images, rng)))
+        errors = self.errors(model, images, self.draw_mask(model, images, rng))
+        return self.total(errors, branch(model).sigma if self.task_weights == "automatic" else None)
 
     def errors(self, model: Model, images: Tensor, mask: Mask) -> dict[str, Tensor]:
         """e_t of every task: |TBS_t - main_t| on raw outputs, channels summed, averaged over pixels."""
@@ -147,16 +151,15 @@ class S4T(Method):
         slices = aux.project(features, grid_of(size))
         tbs = aux.reconstruct(slices, mask, self.square(size), size)
         if self.reconstruct_image:
-            return {"image": l1(tbs["image"], images)}
+            return {"image": distance(tbs["image"], images)}
         with torch.no_grad():
             target = model.network.predict(features, size)
-        return {task: l1(tbs[task], target[task]) for task in tbs}
+        return {task: distance(tbs[task], target[task]) for task in tbs}
 
-    def total(self, model: Model, errors: Mapping[str, Tensor]) -> Tensor:
-        """The test-time objective from the tasks' errors."""
-        if self.task_weights == "automatic":
-            scaled = {task: self.loss_weight * error for task, error in errors.items()}
-            return automatic_weighting(scaled, branch(model).sigma)
+    def total(self, errors: Mapping[str, Tensor], sigma: Tensor | None = None) -> Tensor:
+        """The test-time objective from the tasks' errors; with ``sigma`` (T,), automatically weighted."""
+        if sigma is not None:
+            return automatic_weighting([self.loss_weight * error for error in errors.values()], sigma)
         power = 2 if self.task_weights == "squared" else 1
         weights = {task: TASKS[task].weight ** power if task in TASKS else 1.0 for task in errors}
         return self.loss_weight * weighted_sum(errors, weights)
@@ -229,8 +232,8 @@ def branch(model: Model) -> Synchroniser:
     return model.aux
 
 
-def l1(prediction: Tensor, target: Tensor) -> Tensor:
-    """|.| summed over channels, averaged over images and pixels."""
+def distance(prediction: Tensor, target: Tensor) -> Tensor:
+    """L1 of raw outputs (B, C, H, W): |.| summed over channels, averaged over images and pixels."""
     return (prediction - target).abs().sum(dim=1).mean()
 
 

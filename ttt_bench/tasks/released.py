@@ -6,7 +6,7 @@ depth and edge losses ignore no pixel, the weights of the tasks are learned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +16,9 @@ from ttt_bench.tasks.losses import semseg_loss
 from ttt_bench.tasks.task import IGNORE
 
 
-def automatic_weighting(losses: Mapping[str, Tensor], sigma: Tensor) -> Tensor:
-    """sum_t 0.5 / s_t^2 l_t + log(1 + s_t^2), with s_t = ``sigma[t]`` in the order of ``losses``."""
-    values = torch.stack(list(losses.values()))
+def automatic_weighting(losses: Sequence[Tensor], sigma: Tensor) -> Tensor:
+    """sum_t 0.5 / s_t^2 l_t + log(1 + s_t^2), with l_t = ``losses[t]``, scalars, and s_t = ``sigma[t]``, (T,)."""
+    values = torch.stack(tuple(losses))
     return (0.5 / sigma**2 * values + torch.log1p(sigma**2)).sum()
 
 
@@ -62,3 +62,35 @@ def align(prediction: Tensor, label: Tensor) -> Tensor:
     variance = centred.dot(centred)
     scale = torch.where(variance > 0, centred.dot(g) / variance.clamp(min=1e-300), 0.0)
     return scale * (prediction.double() - p.mean()) + g.mean()
+
+
+def present(name: str, raw: Tensor) -> Tensor:
+    """A raw output as the release hands it to its meters, by the release's task name; ``raw`` (B, C, H, W).
+
+    NYUD and PASCAL: class ids (B, H, W), metres clamped at 0 (B, H, W, 1), normals encoded as (n + 1) 127.5
+    (B, H, W, 3), edges as 255 sigmoid (B, H, W). Taskonomy: class ids, everything else as it is, single channels
+    without their axis.
+    """
+    if name in ("semseg", "segment_semantic"):
+        return raw.argmax(dim=1)
+    if name == "depth":
+        return raw.clamp(min=0).permute(0, 2, 3, 1)
+    if name == "normals":
+        return ((F.normalize(raw, dim=1, eps=1e-12) + 1) * 127.5).permute(0, 2, 3, 1)
+    if name == "edge":
+        return 255 * torch.sigmoid(raw).squeeze(1)
+    return raw.squeeze(1)
+
+
+def invpt_depth_errors(prediction: Tensor, label: Tensor) -> dict[str, float]:
+    """InvPT's other depth errors over all valid pixels: ``log_rmse``, ``abs_rel``, ``sq_rel``.
+
+    Values at or below 0 count as 1e-9.
+    """
+    valid = label != IGNORE
+    p, g = (torch.where(x > 0, x, 1e-9)[valid].double() for x in (prediction, label))
+    return {
+        "log_rmse": float((p.log() - g.log()).square().mean().sqrt()),
+        "abs_rel": float(((p - g).abs() / g).mean()),
+        "sq_rel": float(((p - g).square() / g).mean()),
+    }
