@@ -49,7 +49,7 @@ class ActMAD(Method):
     name = "actmad"
     card = Card(
         title="ActMAD",
-        paper="Mirza et al., ActMAD: Activation Matching to Align Distributions for Test-Time-Training, , CVPR 2023",
+        paper="Mirza et al., ActMAD: Activation Matching to Align Distributions for Test-Time-Training, CVPR 2023",
         venue="CVPR 2023",
         equation="sum over layers of mean |mu - mu_s| + mean |var - var_s|, by location",
         updates="all parameters of the encoder (heads get no gradient); running statistics stay the source's",
