@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ class Domain(ABC):
     """Canonical class names; position = class id. Everything else is 255."""
     size: tuple[int, int]
     """(H, W) of every image and label."""
-    edge_definition: ClassVar[str] = ""
+    edge_definition: str = ""
     """What counts as an edge in this domain, in words."""
 
     @abstractmethod
@@ -52,12 +52,19 @@ class Domain(ABC):
             UserError: the file behind it is missing or unreadable.
         """
 
+    def check_index(self, split: Split, index: int) -> None:
+        """Refuse an index outside the split.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        if not 0 <= index < self.length(split):
+            raise IndexError(f"{self.name} has {self.length(split)} {split} samples; there is no number {index}.")
+
     @abstractmethod
     def content(self) -> Any:
         """JSON-able description of everything that decides the pixels; two domains are equal iff it is."""
 
     def fingerprint(self) -> str:
         """Short hash of name-independent content, size, tasks and classes."""
-        return identity(
-            {"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes}
-        )
+        return identity({"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes})

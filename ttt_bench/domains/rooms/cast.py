@@ -193,9 +193,7 @@ def _cylinders(centre: Floats, half: Floats, d: Floats) -> Floats:
     return np.where((discriminant > 0) & (near < far) & (near > 0), near, FAR)
 
 
-def _shade_deferred(
-    table: Floats, rays: Floats, camera: Camera, depth: Floats, part: Ints, focal: float
-) -> Frame:
+def _shade_deferred(table: Floats, rays: Floats, camera: Camera, depth: Floats, part: Ints, focal: float) -> Frame:
     """Positions and normals for the winning part of each pixel only."""
     rows = np.ascontiguousarray(table.T)[:, part]
     point = rays * depth

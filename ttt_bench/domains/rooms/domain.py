@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Rooms(Domain):
     doors, windows, rugs, lamps, cupboards and pictures are unlabelled (255), as in the paper.
     """
 
-    edge_definition: ClassVar[str] = EDGE_DEFINITION
+    edge_definition = EDGE_DEFINITION
 
     def __init__(self, look: str, size: tuple[int, int] = (64, 64)) -> None:
         self._look = get_look(look)
@@ -50,13 +50,14 @@ class Rooms(Domain):
 
     def sample(self, split: Split, index: int) -> Sample:
         """Render sample ``index``; only exactly rounded arithmetic is used, so all machines agree."""
+        self.check_index(split, index)
         world = (ROOT_SEED, SPLITS.index(split), index)
         scene = build_scene(_generator(*world))
         frame = cast(scene, self.size)
         image = paint(frame, scene, self._look, _generator(*world, 1 + self._look_id))
         return Sample(image, make_labels(frame, scene.camera))
 
-    def content(self) -> Any:  # noqa: ANN401  (any JSON)
+    def content(self) -> Any:
         """The version of the generator and the numbers of the look."""
         return {"rooms": VERSION, "seed": ROOT_SEED, "look": self._look, "edge": EDGE_DEFINITION}
 

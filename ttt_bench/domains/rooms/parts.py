@@ -60,9 +60,7 @@ class Dice:
     def tint(self, colour: Colour, spread: float = 0.08) -> Colour:
         """``colour`` with a random change of brightness and a smaller one of hue."""
         value = self.uniform(-spread, spread)
-        red, green, blue = (
-            min(max(c + value + self.uniform(-spread, spread) * 0.5, 0.02), 0.98) for c in colour
-        )
+        red, green, blue = (min(max(c + value + self.uniform(-spread, spread) * 0.5, 0.02), 0.98) for c in colour)
         return red, green, blue
 
 

@@ -1,0 +1,92 @@
+"""Pairs: a source domain, a target domain, and the tasks and classes that they share. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.domains.base import Domain
+from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.errors import UserError
+from ttt_bench.tasks import IGNORE, TASKS, get_task
+
+ARROW = "->"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Where a network is trained and where it is tested."""
+
+    source: Domain
+    target: Domain
+    tasks: tuple[str, ...]
+    """Shared (and wanted), in the order of ``TASKS``."""
+    classes: tuple[str, ...]
+    """Shared class names in the source's order; position = the pair's class id. Empty without semseg."""
+
+    @property
+    def name(self) -> str:
+        """``source->target``."""
+        return f"{self.source.name}{ARROW}{self.target.name}"
+
+
+def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = None) -> Pair:
+    """What ``source`` and ``target`` share.
+
+    Args:
+        source: the training domain.
+        target: the test domain.
+        tasks: wanted tasks; None = all shared ones.
+
+    Raises:
+        UserError: nothing is shared, or a wanted task is not.
+    """
+    name = f"{source.name}{ARROW}{target.name}"
+    classes = tuple(c for c in source.classes if c in target.classes)
+    shared = [t for t in TASKS if t in source.tasks and t in target.tasks and (t != "semseg" or classes)]
+    if not shared:
+        raise UserError(
+            f"The pair {name} shares no task.",
+            f"{source.name} has {', '.join(source.tasks)}; {target.name} has {', '.join(target.tasks)}.",
+        )
+    for task in tasks or ():
+        if get_task(task).name not in shared:
+            reason = "the two share no class" if task == "semseg" and not classes else "only one of them has it"
+            raise UserError(
+                f"--tasks {task} is not possible for the pair {name}: {reason}.", f"Shared: {', '.join(shared)}."
+            )
+    chosen = tuple(t for t in shared if tasks is None or t in tasks)
+    if not chosen:
+        raise UserError("--tasks is empty.", f"Shared by {name}: {', '.join(shared)}.")
+    return Pair(source, target, chosen, classes if "semseg" in chosen else ())
+
+
+def parse_pair(
+    text: str, size: tuple[int, int], roots: Mapping[str, Path] | None = None, tasks: tuple[str, ...] | None = None
+) -> Pair:
+    """Open ``"rooms/studio->rooms/fog"``.
+
+    Raises:
+        UserError: the text is not a pair, a domain is unknown, or nothing is shared.
+    """
+    parts = [part.strip() for part in text.replace("→", ARROW).split(ARROW)]
+    if len(parts) != 2 or not all(parts):
+        raise UserError(
+            f"{text!r} is not a pair.",
+            "Write source->target in quotes, for example --pairs 'rooms/studio->rooms/fog'.",
+        )
+    source, target = (open_domain(part, size, roots) for part in parts)
+    return make_pair(source, target, tasks)
+
+
+def class_table(domain_classes: tuple[str, ...], classes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """(256,) lookup from a domain's class id to the position in ``classes``; everything else is 255."""
+    table = np.full(256, IGNORE, np.uint8)
+    for position, name in enumerate(classes):
+        if name in domain_classes:
+            table[domain_classes.index(name)] = position
+    return table
