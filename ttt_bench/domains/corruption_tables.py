@@ -41,8 +41,8 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),
     # factor around the channel means
     "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),
-    # strength (px), smoothness (px); the published affine part is left out, see ``corruptions``
-    "elastic_transform": ((488, 170.8), (488, 19.5), (12.2, 2.44), (17.1, 2.44), (29.3, 2.44)),
+    # strength (px), smoothness (px); 3 to 5 are published, see ``corruptions`` for 1 and 2
+    "elastic_transform": ((4.9, 2.44), (8.5, 2.44), (12.2, 2.44), (17.1, 2.44), (29.3, 2.44)),
     # remaining resolution
     "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
     # JPEG quality

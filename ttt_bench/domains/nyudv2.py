@@ -89,14 +89,15 @@ class NYUDv2(Domain):
         frame = self._frames[split][index]
         depth = self._read_depth(frame)
         ids = self._read_ids(frame)
-        normal = fit_normals(depth, CAMERA)
         rows, columns = _nearest(self.size)
-        depth, ids, filled = (a[rows, columns] for a in (depth, ids, _fill_gaps(ids)))
+        normal = fit_normals(depth, CAMERA)[:, rows, columns]
+        filled = _fill_gaps(ids)[rows, columns]
+        depth, ids = depth[rows, columns], ids[rows, columns]
         semseg = np.where((ids == 0) | (ids == 40), 255, ids - 1).astype(np.uint8)
-        labels = {
+        labels: dict[str, npt.NDArray[Any]] = {
             "semseg": semseg,
             "depth": np.where(depth > 0, depth, 255.0).astype(np.float32)[None],
-            "normal": np.ascontiguousarray(normal[:, rows, columns]),
+            "normal": normal,
             "edge": _edges(depth, filled).astype(np.float32)[None],
         }
         return Sample(self._read_image(frame), labels)
@@ -145,7 +146,7 @@ class NYUDv2(Domain):
     def _read_depth(self, frame: str) -> npt.NDArray[np.float32]:
         """(240, 320) metres; 0 where nothing was measured."""
         with self._open(f"depth/{frame}.png", ("I;16", "I", "I;16B")) as image:
-            return np.asarray(image).astype(np.float32) / 1000
+            return np.asarray(np.asarray(image) / 1000, np.float32)
 
     def _read_ids(self, frame: str) -> npt.NDArray[np.uint8]:
         name = f"label40/{frame}.png"
