@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,8 @@ class TTTpp(Method):
     """Contrastive loss on two views, and source mean and covariance matched on two feature levels.
 
     Options: ``parts`` ``both``, ``ssl`` or ``align``; ``queue`` samples that the moments are taken over (earlier
-    batches supplement the one at hand; alignment starts when they are enough; 0 = the batch alone);
+    batches supplement the one at hand; alignment starts when they are enough; 0 = the batch alone; never more
+    than half of the source images, so that the noise of such a queue can be measured on the source);
     ``scale_ext`` and ``scale_ssh`` the covariance term's value at source-level noise; ``view_size`` at most;
     ``update_head`` (official: fixed); ``warmup`` updates that only move statistics (official bnepoch), then
     ``delay`` contrastive ones before alignment. Official accidents: ``queue_aliasing`` counts the current batch
@@ -89,21 +90,14 @@ class TTTpp(Method):
     def source_statistics(self, model: Model, batches: Iterable[Tensor], rng: torch.Generator) -> None:
         """Source moments of both levels, and the distances between groups of source samples (their noise)."""
         branch = _branch(model)
-        groups = _regrouped((branch.levels(model.network.features(b)[-1]) for b in batches), self.queue)
-        first = next(groups, None)
-        if first is None:
-            raise UserError("tttpp got no source images for its statistics.", "Raise the number of samples.")
-        summaries = [Summary(anchor) for anchor in first]
-        for group in groups:
-            for summary, features in zip(summaries, group, strict=True):
-                summary.add(features)
-        if summaries[0].groups == 0:
-            raise UserError(
-                f"tttpp needs two groups of {len(first[0])} source images for its statistics and got one.",
-                f"Train on more samples, or use a smaller queue than tttpp(queue={self.queue}).",
-            )
-        for level, summary in zip(LEVELS, summaries, strict=True):
-            branch.bank.store(**{f"{level}_{name}": value for name, value in summary.result().items()})
+        served = [branch.levels(model.network.features(images)[-1]) for images in batches]
+        total = sum(len(pooled) for pooled, _ in served)
+        if total < 4:
+            raise UserError(f"tttpp got {total} source images for its moments and needs 4.", "Train on more.")
+        size = min(self.queue or len(served[0][0]), total // 2)
+        for level, features in zip(LEVELS, zip(*served, strict=True), strict=True):
+            moments = source_moments(torch.cat(features), size)
+            branch.bank.store(**{f"{level}_{name}": value for name, value in moments.items()})
 
     # --- test time -----------------------------------------------------------------------------
 
@@ -115,8 +109,9 @@ class TTTpp(Method):
         for level in LEVELS if self.parts != "ssl" else ():
             if f"{level}_mean" not in branch.bank:
                 raise UserError("tttpp has no source statistics to align to.", "Fit its branch on the source.")
-            width = len(branch.bank[f"{level}_mean"])
-            branch.add_module(f"queue_{level}", FeatureQueue(self.queue, width).to(device))
+            capacity = int(branch.bank[f"{level}_group"]) if self.queue else 0
+            queue = FeatureQueue(capacity, len(branch.bank[f"{level}_mean"]))
+            branch.add_module(f"queue_{level}", queue.to(device))
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
         """The encoder; with the head if ``update_head``."""
@@ -156,10 +151,12 @@ class TTTpp(Method):
         branch = _branch(model)
         losses = []
         for index, (level, scale) in enumerate(zip(LEVELS, (self.scale_ext, self.scale_ssh), strict=True)):
-            features = branch.levels(model.network.features(images)[-1])[index]
             queue: FeatureQueue = getattr(branch, f"queue_{level}")
-            samples, full = queue.join(features, self.queue_aliasing)
-            if full or self.align_early:
+            aligning = self.align_early or queue.completes(len(images))
+            with torch.set_grad_enabled(aligning):
+                features = branch.levels(model.network.features(images)[-1])[index]
+            samples = queue.join(features, self.queue_aliasing)
+            if aligning:
                 losses.append(alignment(branch.bank, level, samples, scale))
         return losses
 
@@ -196,6 +193,24 @@ def coral(first: Tensor, second: Tensor) -> Tensor:
 def linear_mmd(first: Tensor, second: Tensor) -> Tensor:
     """Mean over dimensions of the squared difference of two means (d,)."""
     return (first - second).square().mean()
+
+
+def source_moments(features: Tensor, size: int) -> dict[str, Tensor]:
+    """What target features are aligned to: moments of (n, d), and their noise between groups of ``size`` rows.
+
+    The first group is only the anchor that the others' distances are taken from; it enters no moment. An
+    incomplete last group is dropped. Computed in double precision.
+    """
+    anchor, *groups = features.double()[: len(features) // size * size].split(size)
+    spread, centre = covariance(anchor), anchor.mean(0)
+    rest = torch.cat(groups)
+    moments = {
+        "mean": rest.mean(0),
+        "covariance": covariance(rest),
+        "coral_mean": torch.stack([coral(spread, covariance(group)) for group in groups]).mean(),
+        "mmd_mean": torch.stack([linear_mmd(centre, group.mean(0)) for group in groups]).mean(),
+    }
+    return {name: value.float() for name, value in moments.items()} | {"group": torch.tensor(size, device=features.device)}
 
 
 def alignment(bank: StatisticsBank, level: str, samples: Tensor, scale: float) -> Tensor:
@@ -236,28 +251,29 @@ class FeatureQueue(nn.Module):
         self.register_buffer("length", torch.tensor(-1))
         self.register_buffer("pushed", torch.tensor(0))
 
-    def join(self, features: Tensor, aliasing: bool = False) -> tuple[Tensor, bool]:
-        """Supplement ``features`` (n, d) by the queue if that is full, and push them.
+    def completes(self, count: int) -> bool:
+        """Whether the queue is full; the first batch, of ``count``, decides that it keeps ``capacity - count``."""
+        if int(self.length) < 0:
+            self.length.fill_(max(self.capacity - count, 0))
+        return int(self.pushed) >= int(self.length)
 
-        The first batch decides how many rows the queue keeps: ``capacity`` less its own.
+    def join(self, features: Tensor, aliasing: bool = False) -> Tensor:
+        """Supplement ``features`` (n, d) by the queue if that is full, and push them.
 
         Args:
             features: with gradient; the queue keeps a detached copy.
             aliasing: push before joining (the official accident).
 
         Returns:
-            (n or about ``capacity`` rows, the current batch first; whether the queue was full).
+            ``features`` first, then the queue's rows if it was full: about ``capacity`` in all.
         """
-        if int(self.length) < 0:
-            self.length.fill_(max(self.capacity - len(features), 0))
-        length = int(self.length)
-        full = int(self.pushed) >= length
+        full, length = self.completes(len(features)), int(self.length)
         if aliasing:
             self._push(features, length)
         samples = torch.cat([features, self.rows[:length].clone()]) if full else features
         if not aliasing:
             self._push(features, length)
-        return samples, full
+        return samples
 
     def _push(self, features: Tensor, length: int) -> None:
         if length == 0:
@@ -266,50 +282,6 @@ class FeatureQueue(nn.Module):
         places = (int(self.pushed) + torch.arange(len(kept), device=kept.device)) % length
         self.rows[places] = kept
         self.pushed += len(kept)
-
-
-class Summary:
-    """Running source moments. The first group is only the anchor that the noise is measured from."""
-
-    def __init__(self, anchor: Tensor) -> None:
-        anchor = anchor.double()
-        self.anchor_covariance, self.anchor_mean = covariance(anchor), anchor.mean(0)
-        self.groups = self.count = 0
-        self.coral = self.mmd = 0.0
-        self.sum = torch.zeros_like(self.anchor_mean)
-        self.products = torch.zeros_like(self.anchor_covariance)
-
-    def add(self, features: Tensor) -> None:
-        """Count a group (n, d)."""
-        features = features.double()
-        self.coral += float(coral(self.anchor_covariance, covariance(features)))
-        self.mmd += float(linear_mmd(self.anchor_mean, features.mean(0)))
-        self.groups += 1
-        self.count += len(features)
-        self.sum += (features - self.anchor_mean).sum(0)
-        self.products += (features - self.anchor_mean).T @ (features - self.anchor_mean)
-
-    def result(self) -> dict[str, Tensor]:
-        """Mean (d,), unbiased covariance (d, d) and the two mean distances, in single precision."""
-        offset = self.sum / self.count
-        spread = (self.products - self.count * torch.outer(offset, offset)) / max(self.count - 1, 1)
-        return {
-            "mean": (self.anchor_mean + offset).float(),
-            "covariance": spread.float(),
-            "coral_mean": torch.tensor(self.coral / self.groups).to(self.sum.device).float(),
-            "mmd_mean": torch.tensor(self.mmd / self.groups).to(self.sum.device).float(),
-        }
-
-
-def _regrouped(batches: Iterable[Sequence[Tensor]], size: int) -> Iterator[tuple[Tensor, ...]]:
-    """Rows of every level in groups of ``size`` (0: of the first batch's), the incomplete rest dropped."""
-    held: list[Tensor] = []
-    for batch in batches:
-        size = size or len(batch[0])
-        held = [torch.cat(pair) for pair in zip(held, batch, strict=True)] if held else list(batch)
-        while len(held[0]) >= size:
-            yield tuple(rows[:size] for rows in held)
-            held = [rows[size:] for rows in held]
 
 
 def _branch(model: Model) -> Branch:

@@ -54,7 +54,7 @@ def queue(case: Case) -> Answer:
     """The rows that moments are computed on, batch after batch, with the official aliasing."""
     length, batch, width = (int(case.params[name]) for name in ("length", "batch", "dim"))
     rows = plugin("tttpp").FeatureQueue(length + batch, width)
-    used = (rows.join(features, aliasing=True)[0] for features in numbered(case, "feat"))
+    used = (rows.join(features, aliasing=True) for features in numbered(case, "feat"))
     return {f"used{index}": samples.clone() for index, samples in enumerate(used)}
 
 
