@@ -17,6 +17,7 @@ from ttt_bench.metrics import (
     cosine_similarity,
     delta,
     dtw,
+    dtw_many,
     gains,
     peak_steps,
     plateau_step_variance,
@@ -57,6 +58,30 @@ def naive_dtw(a, b):
     return best[-1, -1]
 
 
+stacks = hnp.arrays(
+    float,
+    st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 9)),
+    elements=st.floats(-100, 100).map(lambda x: round(x, 3)),
+)
+
+
+@settings(deadline=None)
+@given(stacks, st.booleans())
+def test_dtw_of_many_runs_is_tslearns_of_each(stack, normalise):
+    expected = [dtw(run, normalise) for run in stack]
+    np.testing.assert_allclose(dtw_many(stack, normalise), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_dtw_of_many_runs_keeps_nan_to_its_own_run():
+    stack = np.array([[[0.0, 1, 2], [2, 1, 0]], [[0, np.nan, 2], [2, 1, 0]], [[0, 1, 5], [1, 1, 0]]])
+    got = dtw_many(stack)
+    assert np.isnan(got[1])
+    np.testing.assert_allclose(got[[0, 2]], [dtw(stack[0]), dtw(stack[2])])
+    assert dtw_many(np.empty((0, 2, 3))).shape == (0,)
+    with pytest.raises(ValueError, match="runs, tasks, steps"):
+        dtw_many(np.zeros((2, 3)))
+
+
 trajectories = hnp.arrays(
     float,
     st.tuples(st.integers(1, 4), st.integers(2, 8)),
@@ -72,9 +97,7 @@ def test_dtw_agrees_with_the_naive_programme(rows):
     assert dtw(rows, normalise=False) == pytest.approx(expected, rel=1e-9, abs=1e-9)
     unit = np.array([(r - r.min()) / (np.ptp(r) or 1.0) for r in rows])
     pairs = [(a, b) for i, a in enumerate(unit) for b in unit[i + 1 :]]
-    assert dtw(rows) == pytest.approx(
-        np.mean([naive_dtw(a, b) for a, b in pairs]) if pairs else 0.0, abs=1e-9
-    )
+    assert dtw(rows) == pytest.approx(np.mean([naive_dtw(a, b) for a, b in pairs]) if pairs else 0.0, abs=1e-9)
 
 
 @settings(deadline=None)

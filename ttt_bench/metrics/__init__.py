@@ -4,6 +4,7 @@ from ttt_bench.metrics.delta import delta, gains
 from ttt_bench.metrics.sync import (
     cosine_similarity,
     dtw,
+    dtw_many,
     peak_steps,
     plateau_step_variance,
     step_variance,
@@ -13,6 +14,7 @@ __all__ = [
     "cosine_similarity",
     "delta",
     "dtw",
+    "dtw_many",
     "gains",
     "peak_steps",
     "plateau_step_variance",

@@ -34,11 +34,7 @@ def gains(
     measured = np.asarray(values, dtype=np.float64)
     reference = np.asarray(base, dtype=np.float64)
     direction = np.where(np.asarray(higher_is_better, dtype=bool), 1.0, -1.0)
-    if (
-        measured.ndim not in (1, 2)
-        or reference.shape != measured.shape[:1]
-        or direction.shape != reference.shape
-    ):
+    if measured.ndim not in (1, 2) or reference.shape != measured.shape[:1] or direction.shape != reference.shape:
         raise ValueError(
             f"values {measured.shape}, base {reference.shape} and higher_is_better {direction.shape} "
             "do not describe the same tasks"

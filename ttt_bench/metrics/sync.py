@@ -18,9 +18,7 @@ TOLERANCE = 1e-9
 """In units of the trajectories (percent): below it two values tie and a trajectory is flat."""
 
 
-def peak_steps(
-    trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, plateau: float = 0.0
-) -> Array:
+def peak_steps(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, plateau: float = 0.0) -> Array:
     """The step at which each task is best.
 
     Args:
@@ -53,9 +51,7 @@ def step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = Non
     return float(peak_steps(trajectories, steps).var())
 
 
-def plateau_step_variance(
-    trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, share: float = 0.1
-) -> float:
+def plateau_step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, share: float = 0.1) -> float:
     """``step_variance`` with each peak where the task first comes within ``share`` of its range of the top.
 
     The arg-max on a plateau is arbitrary (edges are almost flat); this variant is not.
@@ -82,6 +78,45 @@ def dtw(trajectories: npt.ArrayLike, normalise: bool = True) -> float:
         rows = _unit_range(rows)
     pairs = list(combinations(rows, 2))
     return float(np.mean([_warp(a, b) for a, b in pairs])) if pairs else 0.0
+
+
+def dtw_many(trajectories: npt.ArrayLike, normalise: bool = True) -> Array:
+    """``dtw`` of many runs at once, equal to it within rounding (held by a test against tslearn).
+
+    One programme over all runs and task pairs together: a report of 1,000 cells takes a tenth of a second here,
+    where importing and compiling tslearn alone takes ten.
+
+    Args:
+        trajectories: (runs, tasks, steps) oriented.
+        normalise: see ``dtw``.
+
+    Returns:
+        (runs,).
+    """
+    stack = np.asarray(trajectories, dtype=np.float64)
+    if stack.ndim != 3 or 0 in stack.shape[1:]:
+        raise ValueError(f"trajectories must be (runs, tasks, steps), not {stack.shape}")
+    found = np.full(len(stack), np.nan)
+    known = np.isfinite(stack).all(axis=(1, 2))
+    rows = stack[known]
+    if normalise and len(rows):
+        rows = _unit_range(rows.reshape(-1, rows.shape[-1])).reshape(rows.shape)
+    first, second = np.triu_indices(stack.shape[1], k=1)
+    if not len(first):
+        found[known] = 0.0
+        return found
+    # Runs and pairs last, so that each of the S x S cells is one operation on contiguous numbers.
+    a, b = (rows[:, place].transpose(2, 0, 1) for place in (first, second))  # (steps, runs, pairs)
+    reach = np.cumsum(np.abs(a[0] - b), axis=0)
+    for here in a[1:]:
+        cost = np.abs(here - b)
+        above, reach = reach, np.empty_like(reach)
+        reach[0] = above[0] + cost[0]
+        either = np.minimum(above[1:], above[:-1])
+        for j in range(1, len(b)):
+            reach[j] = cost[j] + np.minimum(either[j - 1], reach[j - 1])
+    found[known] = reach[-1].mean(axis=-1)
+    return found
 
 
 def cosine_similarity(trajectories: npt.ArrayLike) -> float:
@@ -127,5 +162,6 @@ def _warp(a: Array, b: Array) -> float:
         return 0.0  # spares un-adapted runs the seconds that importing tslearn takes
     from tslearn.metrics import dtw_path_from_metric
 
-    _, cost = dtw_path_from_metric(np.abs(a[:, None] - b[None, :]), metric="precomputed")
+    # Naming the backend matters: left to itself tslearn guesses it from the printed matrix, each time.
+    _, cost = dtw_path_from_metric(np.abs(a[:, None] - b[None, :]), metric="precomputed", be="numpy")
     return float(cost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,28 +154,19 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
         )
     runs: list[Run] = []
     warnings = [f"{failed} cells failed and are missing here; `status` says why."] if failed else []
-    # Unpacking releases the interpreter lock, so a few threads read several files at once.
-    with ThreadPoolExecutor(4) as pool:
-        for done, result in enumerate(pool.map(_attempt, paths), start=1):
-            if isinstance(result, Run):
-                runs.append(result)
-            else:
-                warnings.append(f"Skipped {' '.join(str(result).split())}")
-            if progress is not None:
-                progress(done, len(paths), "reading trajectories")
+    for done, path in enumerate(paths, start=1):
+        try:
+            runs.append(read_run(path))
+        except UserError as error:
+            warnings.append(f"Skipped {' '.join(str(error).split())}")
+        if progress is not None:
+            progress(done, len(paths), "reading trajectories")
     if not runs:
         raise UserError(
             f"None of the {len(paths)} cells in {folder} can be read; the last: {warnings[-1]}",
             "Delete the damaged files and run the sweep again; only those cells are redone.",
         )
     return runs, warnings
-
-
-def _attempt(path: Path) -> Run | UserError:
-    try:
-        return read_run(path)
-    except UserError as error:
-        return error
 
 
 def read_run(path: Path) -> Run:

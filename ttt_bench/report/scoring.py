@@ -13,7 +13,7 @@ from ttt_bench.identity import identity
 from ttt_bench.metrics import (
     cosine_similarity,
     delta,
-    dtw,
+    dtw_many,
     gains,
     plateau_step_variance,
     step_variance,
@@ -171,8 +171,8 @@ def _make_group(
     bases = {run.surroundings: run for run in runs if run.method == BASE}
     scored = [score(run, bases.get(run.surroundings), shared, fixed) for run in runs]
     controls = {s.run.surroundings: s for s in scored if s.run.method == BN and s.run.collapsed_step is None}
-    for item in scored:
-        item.measures.update(measure(item, controls.get(item.run.surroundings)))
+    for item, in_step in zip(scored, synchronisation(scored), strict=True):
+        item.measures.update(measure(item, controls.get(item.run.surroundings)) | in_step)
     rows = _rows(scored, order)
     return Group(block, pair, shared, fixed, rows, _notes(rows, runs, shared, metrics, borrowed))
 
@@ -193,11 +193,10 @@ def score(run: Run, base: Run | None, metrics: tuple[Metric, ...], fixed_step: i
 
 
 def measure(scored: Scored, bn: Scored | None) -> dict[str, float]:
-    """Every number a table may show of one run.
+    """Every number a table may show of one run, but for ``synchronisation``.
 
     Keys: ``<selection>/step``, ``<selection>/<metric id>``, ``<selection>/delta``, ``<selection>/delta_bn``
-    (Delta minus the ``bn`` control's at the same selection and seed), ``sv``, ``sv_plateau``, ``dtw``,
-    ``dtw_per_step``, ``dtw_percent``, ``cs``, ``range/<task>`` and ``cost/*``.
+    (Delta minus the ``bn`` control's at the same selection and seed) and ``cost/*``.
     """
     found: dict[str, float] = {}
     for selection in SELECTIONS:
@@ -212,25 +211,40 @@ def measure(scored: Scored, bn: Scored | None) -> dict[str, float]:
             found[f"{selection.id}/{metric.id}"] = NAN if known is None else float(known[column])
         if bn is not None and where is not None:
             found[f"{selection.id}/delta_bn"] = float(scored.delta[column] - bn.delta[where])
-    return found | _synchronisation(scored) | _cost(scored)
+    return found | _cost(scored)
 
 
-def _synchronisation(scored: Scored) -> dict[str, float]:
-    # Relative to the run's own step 0, as the definition has it: independent of any other cell.
-    if not scored.metrics or scored.run.collapsed_step is not None:
-        return {}
+def synchronisation(scored: Sequence[Scored]) -> list[dict[str, float]]:
+    """``sv``, ``sv_plateau``, ``dtw``, ``dtw_per_step``, ``dtw_percent``, ``cs`` and ``range/<task>`` of each run.
+
+    Relative to the run's own step 0, as the definition has it: independent of any other cell. Empty for a run
+    that collapsed.
+    """
+    found: list[dict[str, float]] = [{} for _ in scored]
+    alike: dict[int, list[int]] = defaultdict(list)
+    for place, item in enumerate(scored):
+        if item.metrics and item.run.collapsed_step is None:
+            alike[len(item.run.steps)].append(place)
+    for places in alike.values():
+        oriented = np.array([_own_gains(scored[place]) for place in places])
+        warping, percent = dtw_many(oriented), dtw_many(oriented, normalise=False)
+        for number, place in enumerate(places):
+            rows, steps = oriented[number], scored[place].run.steps
+            found[place] = {
+                "sv": step_variance(rows, steps),
+                "sv_plateau": plateau_step_variance(rows, steps),
+                "dtw": float(warping[number]),
+                "dtw_per_step": float(warping[number]) / len(steps),
+                "dtw_percent": float(percent[number]),
+                "cs": cosine_similarity(rows),
+                **{f"range/{m.task}": float(np.ptp(r)) for m, r in zip(scored[place].metrics, rows, strict=True)},
+            }
+    return found
+
+
+def _own_gains(scored: Scored) -> Array:
     values = np.array([scored.run.values[m.id] for m in scored.metrics])
-    oriented = gains(values, values[:, 0], [m.higher_is_better for m in scored.metrics])
-    steps, warping = scored.run.steps, dtw(oriented)
-    return {
-        "sv": step_variance(oriented, steps),
-        "sv_plateau": plateau_step_variance(oriented, steps),
-        "dtw": warping,
-        "dtw_per_step": warping / len(steps),
-        "dtw_percent": dtw(oriented, normalise=False),
-        "cs": cosine_similarity(oriented),
-        **{f"range/{m.task}": float(np.ptp(row)) for m, row in zip(scored.metrics, oriented, strict=True)},
-    }
+    return gains(values, values[:, 0], [m.higher_is_better for m in scored.metrics])
 
 
 def _cost(scored: Scored) -> dict[str, float]:

@@ -57,7 +57,7 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
         return None
     if not any(_stream_delta(s, 1)[1].size for r in group.rows for s in r.runs):
         return None
-    figure = Figure(figsize=(WIDTH * 0.8, 2.5))
+    figure = Figure(figsize=(WIDTH, 2.5))
     axes = figure.subplots(1, 2, sharey=True)
     for end, panel, title in ((0, axes[0], "before the updates on a batch"), (1, axes[1], "after them")):
         panel.set_title(title)
@@ -123,7 +123,7 @@ def _draw_row(axes: Axes, row: Row, style: MethodStyle, curve: Curve, scale: flo
     same = np.array([y for other, y in alive if np.array_equal(other, x)])
     mean = same.mean(axis=0)
     every = max(1, len(x) // 4)
-    axes.plot(x, mean, **style.plot, markevery=(place % every, every), mew=0.5, mec="white", zorder=3)
+    axes.plot(x, mean, **style.plot, markevery=(place % every, every), mew=0.35, mec="white", zorder=3)
     if len(same) > 1:
         axes.fill_between(x, same.min(axis=0), same.max(axis=0), color=style.colour, alpha=0.15, lw=0, zorder=2)
     return [mean]
@@ -162,7 +162,7 @@ def _finish(figure: Figure, group: Group, styles: Styles, x_title: str) -> None:
     many = len(figure.axes) > 2
     figure.subplots_adjust(
         left=0.5 / figure.get_size_inches()[0], right=0.99, bottom=(foot + 0.42) / height,
-        top=1 - 0.75 / height, wspace=0.5 if many else 0.1,
+        top=1 - 0.75 / height, wspace=0.62 if many else 0.06,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -97,8 +97,14 @@ def _scatter(axes: Axes, points: Sequence[Point], styles: Styles) -> None:
         room = 0.06 * (limits[1] - limits[0])
         axes.set_ylim(limits[0] - room, limits[1] + room)
     _widen(axes)
-    inside: Callable[[float], bool] = lambda y: axes.get_ylim()[0] <= y <= axes.get_ylim()[1]  # noqa: E731
-    label_points(axes, [(x, y, label, styles[label].colour) for x, y, _, label in points if inside(y)])
+    low, high = axes.get_ylim()
+    named = []
+    for x, y, _, label in points:
+        # A point far off would flatten all others: it is named at the edge, with its value.
+        edge = min(max(y, low), high)
+        name = label if edge == y else f"{label} ({y:+.0f} %) {'↓' if y < low else '↑'}"
+        named.append((x, edge, name, styles[label].colour))
+    label_points(axes, named)
 
 
 def _plain_ticks(axes: Axes, locator: Locator) -> None:
