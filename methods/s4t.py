@@ -12,17 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch
+from ttt_bench.errors import UserError
+from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
 from ttt_bench.network.fused import ConcatConv1x1, resize
 from ttt_bench.network.mae.autoencoder import MaskedAutoencoder, ViTShape
-from ttt_bench.network.mae.masking import Mask, Masking
+from ttt_bench.network.mae.masking import STRATEGIES, Mask, Masking
 from ttt_bench.network.network import Network, Predictions
 from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.losses import task_losses, weighted_sum
 from ttt_bench.tasks.released import automatic_weighting
-
-TASK_WEIGHTS = ("once", "squared", "automatic")
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,8 @@ class S4T(Method):
     decoder_heads: int = 4
 
     def __post_init__(self) -> None:
-        if self.task_weights not in TASK_WEIGHTS:
-            raise UserError(
-                f"s4t(task_weights={self.task_weights}) is unknown.",
-                did_you_mean(self.task_weights, TASK_WEIGHTS),
-            )
-        self.masking(1)  # checks ratio and strategy
+        require_choice(self, task_weights=("once", "squared", "automatic"), strategy=STRATEGIES)
+        self.masking(1)  # checks the ratio
         if self.tbs_size % self.patch:
             raise UserError(f"s4t(tbs_size={self.tbs_size}) is not divisible by the patch of {self.patch}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ttt_bench.parity.case import Case
-from ttt_bench.registry import create, find, load
+from ttt_bench.registry import create
 
 OURS = {
     "semseg": "semseg",
@@ -48,8 +47,3 @@ def s4t(case: Case, **options: Any) -> Any:
     squared = {"task_weights": "automatic" if taskonomy(case.params["tasks"]) else "squared"}
     loss_weight = float(case.params["loss_weights"]["TTT_loss"])
     return create("s4t", {"loss_weight": loss_weight, "source_weight": loss_weight, **squared, **options})
-
-
-def method_module() -> Any:
-    """The module of ``methods/s4t.py``."""
-    return sys.modules[load(find("s4t")).__module__]

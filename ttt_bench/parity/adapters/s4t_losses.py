@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ttt_bench.parity.adapters.s4t_common import OURS, label, method_module, s4t, taskonomy, tensor
+from ttt_bench.parity.adapters.s4t_common import OURS, label, s4t, taskonomy, tensor
 from ttt_bench.parity.case import Case
+from ttt_bench.parity.plugin import plugin
 from ttt_bench.parity.runner import Answer, answers
 from ttt_bench.tasks import IGNORE, TASKS
 from ttt_bench.tasks.losses import edge_loss, masked_l1, normal_loss, semseg_loss, task_losses
@@ -60,7 +61,7 @@ def _taskonomy(case: Case) -> Answer:
 @answers("losses.loss_functions.L1Loss(normalize=False)")
 def _consistency(case: Case) -> Answer:
     prediction = tensor(case, "in_pred_tbs").requires_grad_()
-    value = method_module().distance(prediction, tensor(case, "in_pred_main"))
+    value = plugin("s4t").distance(prediction, tensor(case, "in_pred_main"))
     value.backward()
     return {"exp_loss": value, "exp_grad": prediction.grad}
 
@@ -125,7 +126,7 @@ def _source_terms(case: Case, parts: Parts, sigma: Tensor | None) -> dict[str, T
 
 def _test_terms(case: Case, parts: Parts, sigma: Tensor | None) -> dict[str, Tensor]:
     """The consistency terms under the release's log names, and its total at test time."""
-    method, distance = s4t(case), method_module().distance
+    method, distance = s4t(case), plugin("s4t").distance
     errors = {OURS[t]: distance(parts["tbs"][t], parts["main"][t]) for t in case.params["tasks"]}
     weight = {t: TASKS[t].weight if sigma is None else method.loss_weight for t in errors}
     answer = {f"exp_S4T_{t}_ttt": weight[OURS[t]] * errors[OURS[t]] for t in case.params["tasks"]}

@@ -1,0 +1,78 @@
+"""S4T against numbers of its published code: losses, schemes, metrics, masks, the branch, adaptation, data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ttt_bench.method import Model
+from ttt_bench.network.config import NetworkConfig
+from ttt_bench.network.network import Network
+from ttt_bench.parity.case import Case, read_cases
+from ttt_bench.parity.runner import load_adapters, run_case
+from ttt_bench.registry import create
+
+HERE = Path(__file__).resolve()
+GOLDEN = HERE.parents[1] / "golden" / "s4t"
+REFERENCE = HERE.parents[2] / "../shared/reference/s4t"
+beside = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference vectors are not beside this checkout")
+
+
+def cases(folder: Path) -> list[Case]:
+    return list(read_cases(folder)) if folder.is_dir() else []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _adapters() -> None:
+    load_adapters()
+
+
+@pytest.mark.parametrize("case", cases(GOLDEN), ids=lambda case: case.name)
+def test_golden(case: Case) -> None:
+    outcome = run_case(case)
+    assert outcome.status == "passed", outcome.detail
+
+
+@beside
+def test_reference_holds_every_case() -> None:
+    assert len(cases(REFERENCE)) == 57
+
+
+@pytest.mark.parametrize("case", cases(REFERENCE), ids=lambda case: case.name)
+def test_reference(case: Case) -> None:
+    outcome = run_case(case)
+    assert outcome.status == "passed", outcome.detail
+
+
+def test_no_case_is_answered_without_its_arrays(tmp_path: Path) -> None:
+    """A damaged expectation must fail: the comparison is not of our numbers with themselves."""
+    case = next(c for c in cases(GOLDEN) if c.name == "scheme_nyud_ttt")
+    damaged = Case(case.folder, case.entry)
+    damaged.arrays["exp_total"] = case.arrays["exp_total"] * (1 + 1e-4)
+    assert run_case(damaged).status == "failed"
+
+
+@beside
+def test_parameters_agree_with_the_release_module_by_module() -> None:
+    """Names and shapes of the ResNet-50 model, of all modules but the position tables."""
+    structure = json.loads((REFERENCE / "structure.json").read_text(encoding="utf-8"))
+    want = structure["info"]["pretrain/nyud_taskonomy"]["by_module"]
+    with torch.device("meta"):
+        network = Network(NetworkConfig(), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
+        model = Model(network, create("s4t").auxiliary(network))
+    aux = model.aux
+
+    def count(module: torch.nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    got = {
+        "backbone": count(network.encoder),
+        "heads": count(network.heads),
+        "joint_dec": count(aux.tbs),
+        "ts_comp": count(aux.project),
+        "aux_heads": count(aux.aux_heads),
+    }
+    assert got == want
