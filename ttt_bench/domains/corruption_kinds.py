@@ -229,17 +229,17 @@ def _wobbled(four: Floats, wobble: float, rng: Rng) -> Floats:
 
 
 def _ice(height: int, width: int, rng: Rng) -> Floats:
-    """(H, W, 3) frost in 0..1: thin ridges of noise at two scales over haze, thicker towards the rim."""
+    """(H, W, 3) frost in 0..1: ridges of rough noise over haze, thicker towards the rim."""
     side = max(height, width)
     total = np.zeros((height, width))
-    for folds in (2, 4):
-        clouds = np.rot90(_plasma(side, 1.7, rng), int(rng.integers(4)))[:height, :width]
+    for folds in (2, 3, 5):
+        clouds = np.rot90(_plasma(side, 1.45, rng), int(rng.integers(4)))[:height, :width]
         ridge = 1 - np.abs(2 * ((clouds * folds) % 1.0) - 1)
-        total = np.maximum(total, ridge**6 / folds**0.5)
+        total = np.maximum(total, ridge**4 * rng.uniform(0.6, 1.0))
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :]
-    rim = 0.35 + 0.65 * np.maximum(np.abs(x), np.abs(y)) ** 2
+    rim = 0.5 + 0.5 * np.maximum(np.abs(x), np.abs(y)) ** 2
     haze = _plasma(side, 2.0, rng)[:height, :width]
-    crystals: Floats = np.clip((0.5 * haze + 0.7 * total) * rim, 0, 1)[..., None]
+    crystals: Floats = np.clip((0.7 * haze + 0.9 * total) * rim, 0, 1)[..., None]
     bluish: Floats = crystals * np.array([0.88, 0.95, 1.0])
     return bluish
 

@@ -163,8 +163,8 @@ class NYUDv2(Domain):
 
         path = self._root / name
         try:
-            image = Image.open(path)
-            image.load()
+            with Image.open(path) as file:
+                image = file.copy()  # decodes and lets go of the file
         except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
             raise UserError(f"{path} cannot be read: {error}.", "Copy the file again.") from error
         if image.size != NATIVE[::-1] or image.mode not in modes:

@@ -1,0 +1,71 @@
+import pytest
+
+from ttt_bench.domains.base import Domain
+from ttt_bench.domains.pairs import class_table, make_pair, parse_pair
+from ttt_bench.errors import UserError
+
+
+class Fake(Domain):
+    def __init__(self, name, tasks, classes):
+        self.name, self.tasks, self.classes, self.size = name, tasks, classes, (8, 8)
+
+    def length(self, split):
+        return 1
+
+    def sample(self, split, index):
+        raise NotImplementedError
+
+    def content(self):
+        return self.name
+
+
+def test_two_looks_share_everything():
+    pair = parse_pair(" rooms/studio -> rooms/fog ", (32, 32))
+    assert pair.name == "rooms/studio->rooms/fog"
+    assert pair.tasks == ("semseg", "depth", "normal", "edge")
+    assert pair.classes == pair.source.classes
+    assert parse_pair("rooms/studio→rooms/fog+snow:2", (32, 32)).name == "rooms/studio->rooms/fog+snow:2"
+
+
+def test_tasks_come_in_the_fixed_order_and_classes_in_the_sources():
+    a = Fake("a", ("edge", "semseg", "depth"), ("sofa", "bed", "tv"))
+    b = Fake("b", ("semseg", "edge", "normal"), ("tv", "chair", "sofa"))
+    pair = make_pair(a, b)
+    assert pair.tasks == ("semseg", "edge")
+    assert pair.classes == ("sofa", "tv")
+    assert make_pair(b, a).classes == ("tv", "sofa")
+    assert make_pair(a, b, ("edge",)).tasks == ("edge",)
+    assert make_pair(a, b, ("edge",)).classes == ()
+
+
+def test_without_a_shared_class_there_is_no_segmentation():
+    a, b = Fake("a", ("semseg", "depth"), ("sofa",)), Fake("b", ("semseg", "depth"), ("bed",))
+    assert make_pair(a, b).tasks == ("depth",)
+    with pytest.raises(UserError, match="share no class"):
+        make_pair(a, b, ("semseg",))
+
+
+def test_refuses_pairs_that_make_no_sense():
+    a, b = Fake("a", ("depth",), ()), Fake("b", ("edge",), ())
+    with pytest.raises(UserError, match="shares no task") as error:
+        make_pair(a, b)
+    assert "a has depth; b has edge" in error.value.hint
+    with pytest.raises(UserError, match="only one of them has it"):
+        make_pair(Fake("a", ("depth", "edge"), ()), b, ("depth",))
+    with pytest.raises(UserError, match="Unknown task 'deph'"):
+        make_pair(a, a, ("deph",))
+    with pytest.raises(UserError, match="--tasks is empty"):
+        make_pair(a, a, ())
+
+
+@pytest.mark.parametrize("text", ["rooms/studio", "rooms/studio->", "->rooms/fog", "a->b->c", ""])
+def test_refuses_what_is_not_a_pair(text):
+    with pytest.raises(UserError, match="is not a pair") as error:
+        parse_pair(text, (32, 32))
+    assert "rooms/studio->rooms/fog" in error.value.hint
+
+
+def test_class_table_maps_what_is_shared_and_nothing_else():
+    table = class_table(("sofa", "bed", "tv"), ("tv", "sofa"))
+    assert table[:3].tolist() == [1, 255, 0]
+    assert (table[3:] == 255).all()
