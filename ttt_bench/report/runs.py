@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -175,7 +176,12 @@ def read_run(path: Path) -> Run:
     Raises:
         UserError: the file is damaged, of another schema, or lacks what a cell must have.
     """
-    trajectory = Trajectory.load(path, examples=False)
+    try:
+        trajectory = Trajectory.load(path, examples=False)
+    except (zlib.error, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
+        ) from error
     missing = {"pair", "method", "seed"} - trajectory.cell.keys()
     if missing or not trajectory.eval_steps:
         what = f"no {', '.join(sorted(missing))} in its cell" if missing else "no evaluated step"
