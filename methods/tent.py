@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.errors import UserError
 from ttt_bench.method import Card, Method, Model, OptimizerSpec, norm_affine
 
 
@@ -31,14 +30,7 @@ class Tent(Method):
     )
     bn = "batch"
     native = OptimizerSpec("adam", lr=1e-3)
-
-    def prepare(self, model: Model) -> None:
-        """Check that there is a segmentation head; entropy is not defined for the other tasks."""
-        if "semseg" not in model.network.tasks:
-            raise UserError(
-                "tent needs the segmentation head, which this network does not have.",
-                "Add semseg to --tasks, or leave tent out of --methods.",
-            )
+    needs_tasks = ("semseg",)
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
         """Batch-norm affine parameters, in module order."""

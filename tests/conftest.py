@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
-
-TINY = [
-    "--pairs", "rooms/studio->rooms/fog", "--methods", "tent", "--size", "32x32", "--steps", "2", "--batches", "2",
-    "--batch-size", "4", "--train-iterations", "12", "--train-samples", "16", "--fit-iterations", "4", "--seeds", "1",
-]  # fmt: skip
-"""Options of a sweep that takes seconds."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,8 +25,6 @@ def run(tmp_path, capsys, tiny_cache):
     """Run the command line in this process: run("sweep", ...) -> (exit code, stdout, stderr)."""
 
     def call(*arguments, cache=tiny_cache, out=tmp_path / "results"):
-        import sys
-
         from ttt_bench.cli import main
 
         places = ["--out", str(out)] if arguments[0] in ("sweep", "plan", "train", "status", "report", "doctor") else []

@@ -77,6 +77,8 @@ class Method:
     """Optimiser for the auxiliary part on a frozen network; None = that of the training preset."""
     source_clip_norm: ClassVar[float | None] = None
     """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
+    needs_tasks: ClassVar[tuple[str, ...]] = ()
+    """Tasks without whose head the method cannot work; the adapter refuses other networks."""
     moves_heads: ClassVar[bool] = False
     """Whether the method is meant to move the task heads; the audit fails a method that does so undeclared."""
     adapts: ClassVar[bool] = True

@@ -51,7 +51,7 @@ def test_entropy_of_uniform_and_of_certain_logits():
 
 
 def test_refuses_a_network_without_segmentation():
-    with pytest.raises(UserError, match="segmentation") as caught:
+    with pytest.raises(UserError, match="semseg") as caught:
         build_adapter("tent", small_network({"depth": 1, "normal": 3, "edge": 1}))
     assert "semseg" in caught.value.hint
 

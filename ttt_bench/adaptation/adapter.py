@@ -15,6 +15,7 @@ from ttt_bench.adaptation.modes import set_adapting, set_predicting, use_batch_s
 from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.adaptation.snapshot import digest, restore, take
 from ttt_bench.card import OptimizerSpec
+from ttt_bench.errors import UserError
 from ttt_bench.method import Method, Model
 from ttt_bench.network.network import Predictions
 
@@ -39,7 +40,11 @@ class Adapter:
             method: the plug-in.
             optimizer: the recipe's optimiser settings.
             seed: seeds the method's only source of randomness.
+
+        Raises:
+            UserError: the network lacks a task that the method needs.
         """
+        _check_tasks(method, model)
         self.model = model
         self.method = method
         self.spec = optimizer
@@ -117,3 +122,12 @@ class Adapter:
     def digest(self) -> str:
         """Hash of everything a step may move or leak."""
         return digest(self.model, self.optimizer, self.rng)
+
+
+def _check_tasks(method: Method, model: Model) -> None:
+    missing = [task for task in method.needs_tasks if task not in model.network.tasks]
+    if missing:
+        raise UserError(
+            f"{method.name} needs the task {missing[0]}; this pair has {', '.join(model.network.tasks)}.",
+            f"Add {missing[0]} to --tasks, or leave {method.name} out of --methods.",
+        )

@@ -21,11 +21,11 @@ def show_methods(name: str, extra: tuple[Path, ...]) -> None:
         _show_card(find(name, extra))
         return
     table = Table()
-    for column in ("method", "title", "venue", "test-time objective", "batch norm", "source part", "native optimiser"):
+    for column in ("name", "method", "venue", "batch norm", "source part", "native optimiser"):
         table.add_column(column)
     for info in discover(extra).values():
         table.add_row(
-            info.name, info.card.title, info.card.venue, info.card.equation, info.bn, _source_part(info), _native(info)
+            info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info)
         )
     console.print(table)
     console.print("One method's card: python -m ttt_bench methods NAME", style="dim")
