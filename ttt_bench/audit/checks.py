@@ -39,7 +39,7 @@ class Movement:
     """Norm of the change over the norm before (or the norm of the change when that was 0)."""
 
 
-class Broken(Exception):
+class BrokenContractError(Exception):
     """A contract is broken; the message says how."""
 
 
@@ -53,7 +53,7 @@ def _run(check: Callable[[Toy], str], toy: Toy) -> Finding:
     name = (check.__doc__ or check.__name__).splitlines()[0].rstrip(".")
     try:
         return Finding(name, "passed", check(toy))
-    except Broken as error:
+    except BrokenContractError as error:
         return Finding(name, "failed", str(error))
     except UserError as error:
         if check in MAY_REFUSE:
@@ -216,4 +216,4 @@ def _flags(model: torch.nn.Module) -> tuple[object, ...]:
 
 def _require(held: bool, message: str) -> None:
     if not held:
-        raise Broken(message)
+        raise BrokenContractError(message)

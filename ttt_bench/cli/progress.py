@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -17,6 +18,8 @@ from rich.progress import (
 
 from ttt_bench.launch.local import Event
 from ttt_bench.launch.work import Work
+
+SPEAK_SECONDS = 30.0
 
 
 class SweepProgress:
@@ -39,6 +42,7 @@ class SweepProgress:
         self._current: dict[str, TaskID] = {}
         self._total = total
         self._over = 0
+        self._spoken: dict[str, float] = {}
 
     def __call__(self, event: Event, work: Work, done: int, total: int, text: str) -> None:
         """Take note of an event."""
@@ -46,8 +50,17 @@ class SweepProgress:
             self._current[work.id] = self._bars.add_task(_short(work.label), total=None, text="")
         elif event == "progress" and work.id in self._current:
             self._bars.update(self._current[work.id], completed=done, total=total, text=text)
+            self._speak(work, done, total, text)
         elif event in ("done", "failed", "skipped"):
             self._end(event, work, text)
+
+    def _speak(self, work: Work, done: int, total: int, text: str) -> None:
+        """Where there is no terminal, a line now and then shows that long work is alive."""
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._spoken.setdefault(work.id, now) < SPEAK_SECONDS:
+            return
+        self._spoken[work.id] = now
+        self._console.print(f"  {work.label}: {done}/{total} {text}", style="dim", markup=False, highlight=False)
 
     def _end(self, event: Event, work: Work, text: str) -> None:
         self._over += 1

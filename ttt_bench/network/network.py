@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -33,9 +34,9 @@ class Network(nn.Module):
         self.config = config
         self.outputs = dict(outputs)
         self.encoder = Encoder(config.backbone, config.weights)
-        head = LinearHead if config.heads == "linear" else ConvHead
+        build: Callable[[Sequence[int], int, int], Head] = LinearHead if config.heads == "linear" else ConvHead
         self.heads = nn.ModuleDict(
-            {task: head(self.encoder.channels, channels, config.hidden) for task, channels in outputs.items()}
+            {task: build(self.encoder.channels, channels, config.hidden) for task, channels in outputs.items()}
         )
 
     @property
@@ -59,7 +60,7 @@ class Network(nn.Module):
         All tasks share one pass over the features and one resize to image size.
         """
         grid = (size[0] // 4, size[1] // 4)
-        heads = list(self.heads.values())
+        heads = [cast(Head, head) for head in self.heads.values()]
         weight = torch.cat([head.reduce.weight for head in heads])
         bias = torch.cat([head.reduce.bias for head in heads])
         reduced = fused_conv1x1(features, weight, bias, grid)
@@ -73,27 +74,37 @@ class Network(nn.Module):
         return self.predict(self.features(images), (images.shape[-2], images.shape[-1]))
 
 
-class LinearHead(nn.Module):
+class Head(nn.Module):
+    """One task's head: a fused 1x1 convolution that all heads share one pass for, then its own rest."""
+
+    def __init__(self, in_channels: Sequence[int], reduced_channels: int) -> None:
+        super().__init__()
+        self.reduce = ConcatConv1x1(in_channels, reduced_channels)
+
+    def finish(self, reduced: Tensor) -> Tensor:
+        """(B, reduced, h, w) of the fused convolution -> the head's output (B, out, h, w)."""
+        raise NotImplementedError
+
+
+class LinearHead(Head):
     """The paper's head: one 1x1 convolution over the concatenated features."""
 
     def __init__(self, in_channels: Sequence[int], out_channels: int, hidden: int) -> None:
-        super().__init__()
-        self.reduce = ConcatConv1x1(in_channels, out_channels)
+        super().__init__(in_channels, out_channels)
 
     def finish(self, reduced: Tensor) -> Tensor:
-        """(B, out, h, w) of the fused convolution -> the head's output, same shape."""
+        """Nothing is left to do."""
         return reduced
 
 
-class ConvHead(nn.Module):
+class ConvHead(Head):
     """A head with one hidden layer: 1x1 to ``hidden``, ReLU, 3x3."""
 
     def __init__(self, in_channels: Sequence[int], out_channels: int, hidden: int) -> None:
-        super().__init__()
-        self.reduce = ConcatConv1x1(in_channels, hidden)
+        super().__init__(in_channels, hidden)
         self.out = nn.Conv2d(hidden, out_channels, 3, padding=1)
 
     def finish(self, reduced: Tensor) -> Tensor:
-        """(B, hidden, h, w) of the fused convolution -> (B, out, h, w)."""
+        """ReLU and the 3x3 convolution."""
         output: Tensor = self.out(F.relu(reduced))
         return output
