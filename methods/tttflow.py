@@ -49,7 +49,7 @@ class TTTFlow(Method):
     native = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)
     branch = "after"
     source_optimizer = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)
-    source_clip_norm: ClassVar[float | None] = 1.0
+    source_clip_norm: ClassVar[float | None] = 5.0
     source_options = ("stage", "blocks", "width", "actnorm")
 
     stage: int = 2
