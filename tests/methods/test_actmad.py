@@ -159,9 +159,7 @@ def test_bad_source_and_options_are_refused() -> None:
     with pytest.raises(UserError, match="no source images"):
         method.source_statistics(model, [], torch.Generator())
     with pytest.raises(UserError, match="one size"), torch.no_grad():
-        method.source_statistics(
-            model, [torch.randn(2, 3, 32, 48), torch.randn(2, 3, 48, 32)], torch.Generator()
-        )
+        method.source_statistics(model, [torch.randn(2, 3, 32, 48), torch.randn(2, 3, 48, 32)], torch.Generator())
     with pytest.raises(UserError, match="hook=after"):
         plugin("actmad").ActMAD(hook="after")
 

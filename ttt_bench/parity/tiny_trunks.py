@@ -75,9 +75,7 @@ class TinyBlock(nn.Module):
         super().__init__()
         self.conv = _conv(inputs, outputs, 2)
         self.bn = nn.BatchNorm2d(outputs)
-        self.downsample = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs)
-        )
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs))
         self.inplace = inplace
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -140,9 +138,7 @@ def run_updates(adapter: Adapter, stream: Iterable[Tensor], names: Names) -> dic
     return answer
 
 
-def source_batch(
-    network: Network, images: Tensor, labels: Tensor | None = None
-) -> tuple[SourceBatch, Tensor]:
+def source_batch(network: Network, images: Tensor, labels: Tensor | None = None) -> tuple[SourceBatch, Tensor]:
     """What a method sees of a source batch, and the classification loss (0 without labels)."""
     features = network.features(images)
     predictions = network.predict(features, (images.shape[-2], images.shape[-1]))
