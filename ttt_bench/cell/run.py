@@ -20,7 +20,7 @@ from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.loading import MEAN, STD, SampleSet
 from ttt_bench.method import Method, Model
 from ttt_bench.provenance import provenance
-from ttt_bench.source.branches import load_model
+from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
 
 EXAMPLES = 3
@@ -72,7 +72,10 @@ def run_cell(
         forwards=recording.forwards,
         backwards=recording.backwards,
         examples=examples,
-        summary=_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
+        summary={
+            **_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
+            "source_scores": load_scores(cell.source, cache),
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from ttt_bench import registry
 from ttt_bench.cell.run import run_cell
+from ttt_bench.domains.base import Domain
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.loading import SampleSet
 from ttt_bench.launch.work import Context, Work
@@ -59,7 +61,8 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         assert work.source is not None
         joint = work.source.joint
         method = registry.create(*joint, extra=context.extra_methods) if joint else None
-        training.train(work.source, samples, context.cache, method, context.device, notify)
+        held_out = open_samples(validation_data(work.data, samples.domain), context)
+        training.train(work.source, samples, context.cache, method, context.device, notify, held_out)
     elif work.kind == "fit":
         pending = [(spec, _method(spec, context)) for spec in work.branches]
         branches.fit(pending, samples, context.cache, context.device, notify)
@@ -78,6 +81,14 @@ def do(work: Work, context: Context, notify: Notify) -> None:
 
 def _method(spec: BranchSpec, context: Context) -> Method:
     return registry.create(spec.method, spec.options, context.extra_methods)
+
+
+VALIDATION_SAMPLES = 128
+
+
+def validation_data(need: DataNeed, domain: Domain) -> DataNeed:
+    """Held-out images of the source domain whose training images ``need`` names."""
+    return replace(need, split="val", count=min(VALIDATION_SAMPLES, domain.length("val")))
 
 
 def open_samples(need: DataNeed, context: Context) -> SampleSet:

@@ -28,6 +28,12 @@ def load_network(spec: SourceSpec, cache: Path) -> Network:
     return network.eval()
 
 
+def load_scores(spec: SourceSpec, cache: Path) -> dict[str, float]:
+    """The trained network's scores on held-out source images, by metric id."""
+    scores: dict[str, float] = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)["scores"]
+    return scores
+
+
 def load_model(spec: BranchSpec, method: Method, cache: Path) -> Model:
     """The trained network with ``method``'s auxiliary part, ready to be given to an adapter."""
     network = load_network(spec.source, cache)

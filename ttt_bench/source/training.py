@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ from ttt_bench.network.network import Network
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
 from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.measure import measure
 from ttt_bench.tasks.task import get_task
 
 Progress = Callable[[int, int, str], None]
@@ -93,6 +96,7 @@ def train(
     method: Method | None = None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
+    validation: SampleSet | None = None,
 ) -> Path:
     """Train ``spec`` (or finish it from its last save) and store it under its identity.
 
@@ -103,6 +107,7 @@ def train(
         method: the method trained jointly, or None.
         device: where to train.
         progress: told about every iteration.
+        validation: held-out source images; the finished network's scores on them are stored beside its weights.
 
     Returns:
         The checkpoint's path.
@@ -119,9 +124,27 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=spec.training.lr, weight_decay=spec.training.weight_decay)
     start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, optimizer)
     _iterate(spec, samples, cache, model, optimizer, method, start, progress)
-    checkpoints.save(final, spec, {"network": model.network.state_dict(), "aux": model.aux.state_dict()})
+    scores = source_scores(model.network, validation, spec.training.batch_size) if validation else {}
+    content = {"network": model.network.state_dict(), "aux": model.aux.state_dict(), "scores": scores}
+    checkpoints.save(final, spec, content)
     checkpoints.partial_path(cache, spec.id).unlink(missing_ok=True)
     return final
+
+
+@torch.no_grad()
+def source_scores(network: Network, samples: SampleSet, batch_size: int) -> dict[str, float]:
+    """Every metric of every task on held-out source images, by metric id: is the source model any good?"""
+    device = next(network.parameters()).device
+    network.eval()
+    collected: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for first in range(0, len(samples), batch_size):
+        batch = samples.batch(range(first, min(first + batch_size, len(samples)))).to(device)
+        for task, prediction in network(batch.images).items():
+            for name, value in measure(task, prediction, batch.labels[task]).items():
+                collected.setdefault(name, []).append(value.double().cpu().numpy())
+    stacked = {name: np.stack(values)[:, None] for name, values in collected.items()}
+    metrics = [metric for task in network.tasks for metric in get_task(task).metrics]
+    return {metric.id: float(metric.compute(stacked[metric.statistic])[0]) for metric in metrics}
 
 
 def _iterate(

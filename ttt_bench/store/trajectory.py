@@ -44,7 +44,8 @@ class Trajectory:
     """Likewise backward."""
     summary: dict[str, Any] = field(default_factory=dict)
     """Scalars: peak_memory_bytes, parameters_total, parameters_updated, collapsed_step (or null),
-    collapse_reason, attempt, wall_seconds."""
+    collapse_reason, wall_seconds, and source_scores: the source model's scores on held-out source images by
+    metric id (fractions and SI units, as everywhere in the store)."""
     examples: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """For the picture sheet, a few images of the first batch: ``image`` (n, H, W, 3) uint8, ``truth/<task>`` and
     ``prediction/<task>`` (last step; raw network outputs, float16) with the channel axis second."""
