@@ -12,9 +12,9 @@ from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
+from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
-from ttt_bench.report.scoring import Group, make_groups
 from ttt_bench.report.tables import (
     TextTable,
     cost_table,

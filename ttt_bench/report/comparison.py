@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ttt_bench.report.groups import Group, Row, make_groups
 from ttt_bench.report.paper import MAIN_TABLES, METRIC_OF, SINGLE_TABLE, paper_order, paper_results
 from ttt_bench.report.runs import Run, chosen_metrics
-from ttt_bench.report.scoring import Group, Row, make_groups
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import (
     MISSING,

@@ -14,7 +14,8 @@ import pandas as pd
 from ttt_bench.files import write_atomically, write_text
 from ttt_bench.identity import canonical
 from ttt_bench.metrics import gains
-from ttt_bench.report.scoring import Group, Scored
+from ttt_bench.report.groups import Group
+from ttt_bench.report.scoring import Scored
 from ttt_bench.tasks import metric_by_id
 
 CELL_COLUMNS = {

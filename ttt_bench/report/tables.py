@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Group, Row
 from ttt_bench.report.selection import SELECTIONS, Selection
 from ttt_bench.tasks import TASKS, Metric
 

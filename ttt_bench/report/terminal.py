@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ttt_bench.report.scoring import Group, Row
+from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import SYNC_COLUMNS, Column, delta_column, metric_column, winners
 

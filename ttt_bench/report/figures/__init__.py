@@ -13,9 +13,9 @@ from ttt_bench.report.figures.canvas import Sketch
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
 from ttt_bench.report.figures.sheet import draw_sheet
+from ttt_bench.report.groups import Group
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import Block, Progress
-from ttt_bench.report.scoring import Group
 from ttt_bench.report.style import RC, MethodStyle, method_styles
 
 __all__ = ["draw_all"]

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ttt_bench.metrics import gains
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, robust_limits
+from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Group, Row, Scored
+from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH, MethodStyle
 from ttt_bench.report.tables import metric_head
 
@@ -103,6 +104,7 @@ def _draw(axes: Axes, group: Group, styles: Styles, curve: Curve, scale: float, 
     if limits is not None:
         axes.set_ylim(*limits)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=3))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.margins(x=0.02)
 
 
@@ -159,10 +161,10 @@ def _finish(figure: Figure, group: Group, styles: Styles, x_title: str) -> None:
     )  # fmt: skip
     foot = 0.2 + 0.16 * lines
     figure.text(0.5, (foot + 0.1) / height, x_title, ha="center", va="center", fontsize=7.0)
-    many = len(figure.axes) > 2
+    panels = len(figure.axes)
     figure.subplots_adjust(
-        left=0.5 / figure.get_size_inches()[0], right=0.99, bottom=(foot + 0.42) / height,
-        top=1 - 0.75 / height, wspace=0.62 if many else 0.06,
+        left=0.5 / figure.get_size_inches()[0], right=0.985, bottom=(foot + 0.42) / height,
+        top=1 - 0.75 / height, wspace=0.62 if panels > 3 else 0.3 if panels == 3 else 0.06,
     )  # fmt: skip
 
 

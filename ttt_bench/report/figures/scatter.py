@@ -7,12 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, Locator, LogLocator, NullFormatter, NullLocator, SymmetricalLogLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    SymmetricalLogLocator,
+)
 from scipy.stats import spearmanr
 
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, label_points, robust_limits
+from ttt_bench.report.groups import Group
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Group
 from ttt_bench.report.style import WIDTH, MethodStyle
 
 Styles = Mapping[str, MethodStyle]
@@ -36,9 +44,12 @@ def draw_sync(groups: Sequence[Group], styles: Styles) -> Sketch | None:
     for row, group in zip(axes, shown, strict=True):
         for panel, (key, title) in zip(row, _PANELS, strict=True):
             points = _points(group, key)
-            if key != "cs":
+            # One unsynchronised method among synchronised ones would push the others together.
+            if key != "cs" and max(p[0] for p in points) > 10:
                 panel.set_xscale("symlog", linthresh=1.0, subs=[])
                 _plain_ticks(panel, SymmetricalLogLocator(base=10, linthresh=1.0, subs=_NICE))
+            else:
+                panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
             _scatter(panel, points, styles)
             panel.set_xlabel(title, labelpad=1.5)
             panel.set_title(_correlation(points), color="#555555")
@@ -92,7 +103,7 @@ def _scatter(axes: Axes, points: Sequence[Point], styles: Styles) -> None:
         if np.isfinite(sd):
             axes.errorbar(x, y, yerr=sd, color=style.colour, lw=0.8, zorder=2)
         axes.plot(x, y, marker=style.marker, color=style.colour, ms=4.5, mew=0.9, zorder=3)
-    limits = robust_limits([np.array([y]) for _, y, _, _ in points] + [np.zeros(1)])
+    limits = robust_limits([np.array([y]) for _, y, _, _ in points] + [np.zeros(1)], reach=1.0)
     if limits is not None:
         room = 0.06 * (limits[1] - limits[0])
         axes.set_ylim(limits[0] - room, limits[1] + room)
@@ -115,6 +126,9 @@ def _plain_ticks(axes: Axes, locator: Locator) -> None:
 
 
 def _widen(axes: Axes) -> None:
+    middle = float(np.mean(axes.get_xlim()))
+    if axes.get_xscale() == "linear" and np.ptp(axes.get_xlim()) < 0.2:
+        axes.set_xlim(middle - 0.1, middle + 0.1)  # equal values are not spread out by their rounding
     # Names stand beside their points, so the outermost points need room.
     low, high = axes.transData.transform([(x, 0) for x in axes.get_xlim()])[:, 0]
     inverse = axes.transData.inverted()

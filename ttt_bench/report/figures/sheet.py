@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ttt_bench.report.figures.canvas import Sketch, heading
+from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Group, Row, Scored
+from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH
 from ttt_bench.store import Trajectory
 from ttt_bench.tasks import IGNORE, TASKS

@@ -1,0 +1,205 @@
+"""Runs sorted into tables: which are compared, which are seeds of one row, what a reader has to know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttt_bench.report.runs import BASE, BN, Block, Run
+from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
+from ttt_bench.report.selection import DEFAULT_FIXED_STEP
+from ttt_bench.tasks import Metric
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method (with its options) in one table: its runs over the seeds."""
+
+    label: str
+    method: str
+    runs: tuple[Scored, ...]
+
+    @property
+    def survivors(self) -> tuple[Scored, ...]:
+        """The runs that did not collapse: the only ones in a mean."""
+        return tuple(scored for scored in self.runs if scored.run.collapsed_step is None)
+
+    @property
+    def collapsed_steps(self) -> tuple[int, ...]:
+        """Where each collapsed run did."""
+        steps = (scored.run.collapsed_step for scored in self.runs)
+        return tuple(sorted(step for step in steps if step is not None))
+
+    def sample(self, key: str) -> Array:
+        """One measure of every surviving run."""
+        return np.array([scored.measures.get(key, NAN) for scored in self.survivors], dtype=np.float64)
+
+    def mean(self, key: str) -> float:
+        """Mean over the surviving runs; NaN if it is undefined for any of them."""
+        sample = self.sample(key)
+        return float(sample.mean()) if sample.size else NAN
+
+    def sd(self, key: str) -> float:
+        """Sample standard deviation (divisor n - 1) over the surviving runs; NaN for a single one."""
+        sample = self.sample(key)
+        return float(sample.std(ddof=1)) if sample.size > 1 else NAN
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table: all methods on one pair under one protocol, recipe, training and size."""
+
+    block: Block
+    pair: str
+    metrics: tuple[Metric, ...]
+    fixed_step: int
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    """What a reader of the table has to know."""
+
+    @property
+    def title(self) -> str:
+        """``source → target``."""
+        return self.pair.replace("->", " → ")
+
+    @property
+    def slug(self) -> str:
+        """For file names."""
+        kept = "".join(c if c.isalnum() or c in "-+" else "_" for c in self.pair.replace("->", "-to-"))
+        return f"{kept}_{self.block.slug}"
+
+    def row(self, method: str) -> Row | None:
+        """The first row of a method."""
+        return next((row for row in self.rows if row.method == method), None)
+
+
+def make_groups(
+    runs: Sequence[Run], metrics: dict[str, Metric], fixed_step: int | None, order: Sequence[str]
+) -> list[Group]:
+    """Sort runs into tables and score them.
+
+    Args:
+        runs: all readable runs.
+        metrics: task -> metric in Delta.
+        fixed_step: step of the ``fixed`` selection; None: the smaller of 10 and the last of the table.
+        order: methods known beforehand, in the order of their rows; others follow by name.
+    """
+    tables: dict[tuple[Block, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        tables[run.block, run.pair].append(run)
+    groups = []
+    for (block, pair), members in sorted(tables.items(), key=lambda item: (item[0][1], item[0][0].slug)):
+        borrowed = _borrowed_base(block, pair, members, runs)
+        groups.append(_make_group(block, pair, members + borrowed, metrics, fixed_step, order, bool(borrowed)))
+    return groups
+
+
+def _borrowed_base(block: Block, pair: str, members: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
+    # `base` does not update anything, so a recipe cannot change it and one such run serves every recipe.
+    if any(run.method == BASE for run in members):
+        return []
+    donors: dict[str, Run] = {}
+    for run in runs:
+        same = (run.block.protocol, run.block.training, run.block.size) == (
+            block.protocol,
+            block.training,
+            block.size,
+        )
+        if run.method == BASE and run.pair == pair and same:
+            donors.setdefault(run.surroundings, run)
+    wanted = {run.surroundings for run in members}
+    return [run for key, run in donors.items() if key in wanted]
+
+
+def _make_group(
+    block: Block,
+    pair: str,
+    runs: Sequence[Run],
+    metrics: dict[str, Metric],
+    fixed_step: int | None,
+    order: Sequence[str],
+    borrowed: bool,
+) -> Group:
+    # A run that collapsed at once may have scored nothing; it must not take a metric from the others.
+    scored_runs = [run for run in runs if run.collapsed_step is None]
+    shared = tuple(m for m in metrics.values() if scored_runs and all(m.id in r.values for r in scored_runs))
+    last = int(max(run.steps[-1] for run in runs))
+    fixed = min(DEFAULT_FIXED_STEP, last) if fixed_step is None else fixed_step
+    bases = {run.surroundings: run for run in runs if run.method == BASE}
+    scored = [score(run, bases.get(run.surroundings), shared, fixed) for run in runs]
+    controls = {s.run.surroundings: s for s in scored if s.run.method == BN and s.run.collapsed_step is None}
+    for item, in_step in zip(scored, synchronisation(scored), strict=True):
+        item.measures.update(measure(item, controls.get(item.run.surroundings)) | in_step)
+    rows = _rows(scored, order)
+    return Group(block, pair, shared, fixed, rows, _notes(rows, runs, shared, metrics, borrowed))
+
+
+def _rows(scored: Sequence[Scored], order: Sequence[str]) -> tuple[Row, ...]:
+    by_row: dict[str, list[Scored]] = defaultdict(list)
+    for item in scored:
+        by_row[item.run.row].append(item)
+    variants: dict[str, list[Run]] = defaultdict(list)
+    for members in by_row.values():
+        variants[members[0].run.method].append(members[0].run)
+    rank = {name: place for place, name in enumerate(dict.fromkeys((BASE, BN, *order)))}
+
+    def place(row: Row) -> tuple[int, str, str]:
+        return rank.get(row.method, len(rank)), row.method, row.label
+
+    rows = (
+        Row(
+            _label(members[0].run, variants[members[0].run.method]),
+            members[0].run.method,
+            tuple(sorted(members, key=lambda s: (s.run.replicate, s.run.cell_id))),
+        )
+        for members in by_row.values()
+    )
+    return tuple(sorted(rows, key=place))
+
+
+def _label(run: Run, variants: Sequence[Run]) -> str:
+    # Only what tells the variants of one table apart; a lone variant is just its method.
+    differing = sorted(
+        key
+        for key in {key for variant in variants for key in variant.settings | variant.options}
+        if len({repr((variant.settings | variant.options).get(key)) for variant in variants}) > 1
+    )
+    own = run.settings | run.options
+    said = ", ".join(f"{key}={own[key]}" for key in differing if key in own)
+    return f"{run.method}({said})" if said else run.method
+
+
+def _notes(
+    rows: Sequence[Row],
+    runs: Sequence[Run],
+    shared: Sequence[Metric],
+    wanted: dict[str, Metric],
+    borrowed: bool,
+) -> tuple[str, ...]:
+    notes = []
+    if not any(row.method == BASE for row in rows):
+        notes.append("There is no `base` run, so Δ is undefined everywhere. Sweep it with --methods base.")
+    else:
+        orphans = sorted({row.label for row in rows for s in row.runs if s.base is None})
+        if orphans:
+            names = ", ".join(orphans)
+            notes.append(f"No `base` run on the same images and seed for: {names}; Δ is undefined.")
+    if borrowed:
+        notes.append("`base` comes from another recipe: it updates nothing, so no recipe changes it.")
+    if not any(row.method == BN for row in rows):
+        notes.append("There is no `bn` control, so Δ−bn is undefined. Sweep it with --methods bn.")
+    present = {id for run in runs for id in run.values}
+    dropped = [m.id for m in wanted.values() if m.id in present and m not in shared]
+    if dropped:
+        notes.append(f"Not in Δ, since some runs lack it: {', '.join(dropped)}.")
+    for row in rows:
+        if row.collapsed_steps:
+            steps = ", ".join(map(str, row.collapsed_steps))
+            notes.append(
+                f"{row.label}: {len(row.collapsed_steps)} of {len(row.runs)} runs collapsed (step {steps}); "
+                "means are over the others, and the row cannot win a column."
+            )
+    return tuple(notes)
