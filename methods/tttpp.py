@@ -210,7 +210,9 @@ def source_moments(features: Tensor, size: int) -> dict[str, Tensor]:
         "coral_mean": torch.stack([coral(spread, covariance(group)) for group in groups]).mean(),
         "mmd_mean": torch.stack([linear_mmd(centre, group.mean(0)) for group in groups]).mean(),
     }
-    return {name: value.float() for name, value in moments.items()} | {"group": torch.tensor(size, device=features.device)}
+    return {name: value.float() for name, value in moments.items()} | {
+        "group": torch.tensor(size, device=features.device)
+    }
 
 
 def alignment(bank: StatisticsBank, level: str, samples: Tensor, scale: float) -> Tensor:
