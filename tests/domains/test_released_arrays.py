@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from ttt_bench.domains import released
 
@@ -33,10 +34,7 @@ def test_bilinear_resizing_of_labels_invents_classes():
     labels = np.zeros((4, 4), np.uint8)
     labels[:, 2:] = 10
     assert set(np.unique(released.resize_bilinear(labels, 4))) == {0, 10}
-    assert (
-        set(np.unique(released.resize_bilinear(labels, 2))) > {0, 10}
-        or len(np.unique(released.resize_bilinear(np.pad(labels, ((0, 0), (1, 1))), 3))) > 2
-    )
+    assert released.resize_bilinear(labels, 2).tolist() == [[1, 9], [1, 9]]
 
 
 def test_padding_is_centred_with_the_odd_line_below_and_right():
@@ -68,8 +66,6 @@ def test_thinning_leaves_one_pixel_lines_and_their_topology():
     ring = np.zeros((12, 12), bool)
     ring[1:11, 1:11] = True
     ring[5:7, 5:7] = False
-    from scipy.ndimage import label
-
     assert label(~released.thin(ring))[1] == 2, "the hole must stay closed"
 
 
@@ -77,5 +73,5 @@ def test_pascal_edges_lie_on_the_boundary():
     labels = np.zeros((8, 8), np.uint16)
     labels[:, 4:] = 7
     edges = released.pascal_edge(labels)
-    assert edges[:, [0, 1, 2, 5, 6, 7]].sum() == 0
-    assert (edges.sum(1) == 1).all() or edges.sum() >= 6
+    assert edges[1:, 3].all(), "the two-pixel band is thinned to its left column"
+    assert edges.sum() == 7

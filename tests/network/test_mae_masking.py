@@ -19,8 +19,10 @@ def draw(ratio, strategy, tasks=4, batch=3, tokens=256, seed=0):
 
 @pytest.mark.parametrize(
     ("ratio", "tokens", "kept"),
-    [(0.8, 256, 51), (0.7, 256, 76), (0.75, 256, 64), (0.9, 256, 25), (0.5, 256, 128), (0.0, 256, 256)]
-    + [(0.8, 16, 3), (0.75, 16, 4), (0.99, 16, 1)],
+    [
+        *((0.8, 256, 51), (0.7, 256, 76), (0.75, 256, 64), (0.9, 256, 25), (0.5, 256, 128), (0.0, 256, 256)),
+        *((0.8, 16, 3), (0.75, 16, 4), (0.99, 16, 1)),
+    ],
 )
 def test_the_number_of_kept_tokens_is_the_truncated_product(ratio, tokens, kept):
     rule, mask = draw(ratio, "same", tokens=tokens)

@@ -102,9 +102,7 @@ def test_edge_statistics_are_of_the_probability():
     got = measure("edge", predictions["edge"], labels["edge"])
     p = torch.sigmoid(predictions["edge"].double())[:, 0][valid].numpy()
     g = labels["edge"][:, 0][valid].double().numpy()
-    np.testing.assert_allclose(
-        got["edge/moments"], [len(p), p.sum(), g.sum(), p @ p, p @ g, g @ g], rtol=1e-12
-    )
+    np.testing.assert_allclose(got["edge/moments"], [len(p), p.sum(), g.sum(), p @ p, p @ g, g @ g], rtol=1e-12)
     for row, selected in enumerate((p[g == 0], p[g == 1])):
         want, _ = np.histogram(selected, bins=EDGE_BINS, range=(0, 1))
         np.testing.assert_array_equal(got["edge/histogram"][row], want)
