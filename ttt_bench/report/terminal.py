@@ -24,13 +24,15 @@ WIDTH = 100
 
 
 def terminal_table(report: Report) -> Table:
-    """The main numbers for a terminal, one table per pair under its heading."""
-    return groups_table(report.groups)
+    """The main numbers for a terminal, one table per pair under its heading; unread cells are named first."""
+    return groups_table(report.groups, report.warnings)
 
 
-def groups_table(groups: Sequence[Group]) -> Table:
-    """A grid of headings and tables."""
+def groups_table(groups: Sequence[Group], warnings: Sequence[str] = ()) -> Table:
+    """A grid of warnings, headings and tables."""
     grid = Table.grid()
+    for line in warnings:
+        grid.add_row(Text(f"WARNING: {line}", style="yellow"))
     for group in groups:
         grid.add_row(Text(f"{group.pair}  ({group.block.title})", style="bold"))
         grid.add_row(_table(group))

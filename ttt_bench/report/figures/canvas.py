@@ -63,7 +63,7 @@ def cells_of(groups: Sequence[Group]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.run.cell_id for g in groups for r in g.rows for s in r.runs))
 
 
-def robust_limits(curves: Sequence[Array], reach: float = 1.5) -> tuple[float, float] | None:
+def robust_limits(curves: Sequence[Array], reach: float = 3.0) -> tuple[float, float] | None:
     """A range that shows every curve, but not one that leaves the others by more than ``reach`` times their spread.
 
     Returns:

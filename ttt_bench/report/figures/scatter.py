@@ -103,7 +103,7 @@ def _scatter(axes: Axes, points: Sequence[Point], styles: Styles) -> None:
         if np.isfinite(sd):
             axes.errorbar(x, y, yerr=sd, color=style.colour, lw=0.8, zorder=2)
         axes.plot(x, y, marker=style.marker, color=style.colour, ms=4.5, mew=0.9, zorder=3)
-    limits = robust_limits([np.array([y]) for _, y, _, _ in points] + [np.zeros(1)], reach=1.0)
+    limits = robust_limits([np.array([y]) for _, y, _, _ in points] + [np.zeros(1)])
     if limits is not None:
         room = 0.06 * (limits[1] - limits[0])
         axes.set_ylim(limits[0] - room, limits[1] + room)
