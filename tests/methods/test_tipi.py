@@ -147,3 +147,10 @@ def test_without_segmentation():
 def test_unknown_words_are_refused():
     with pytest.raises(UserError, match="invariance"):
         create("tipi", {"invariance": "depth"})
+
+
+def test_accidents_are_off_unless_asked_for():
+    method = create("tipi")
+    assert method.random_start
+    assert not method.skip_sequential
+    assert method.large_batch == "running"

@@ -199,3 +199,12 @@ def test_statistics_are_required(network):
     model = Model(network, method.auxiliary(network)).eval()
     with pytest.raises(UserError, match="no source statistics"):
         method.prepare(model)
+
+
+def test_accidents_are_off_unless_asked_for(network):
+    def third(**options):
+        adapter = build_adapter("tttpp", network, parts="align", queue=24, **options)
+        return [adapter.update(images(8, seed=s)) for s in range(3)][-1]
+
+    assert torch.equal(third(), third(queue_aliasing=False, align_early=False))
+    assert not torch.equal(third(), third(queue_aliasing=True))
