@@ -78,12 +78,15 @@ def report(
     metrics: Annotated[
         str, typer.Option(help="Metrics that enter Delta, e.g. semseg/miou,depth/rmse_aligned,...")
     ] = "",
+    fixed_step: Annotated[
+        int | None, typer.Option(help="Step of the `fixed` selection; default: 10, or the last.")
+    ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
 ) -> None:
     """Make tables and figures from whatever a sweep has finished."""
     from ttt_bench.cli.reporting import make_report
 
-    make_report(out / name, metrics, figures)
+    make_report(out / name, metrics, figures, fixed_step)
 
 
 @app.command()

@@ -71,6 +71,19 @@ class Group:
         kept = "".join(c if c.isalnum() or c in "-+" else "_" for c in self.pair.replace("->", "-to-"))
         return f"{kept}_{self.block.slug}"
 
+    @property
+    def source_line(self) -> str:
+        """The source model's scores where it was trained, mean over seeds; empty when none were stored."""
+        by_model = {s.run.cell.get("checkpoint"): s.run.summary for row in self.rows for s in row.runs}
+        stored = [summary["source_scores"] for summary in by_model.values() if summary.get("source_scores")]
+        scores = [
+            f"{metric.title} {metric.display(float(np.mean([scores[metric.id] for scores in stored])))} {metric.unit}"
+            for metric in self.metrics
+            if stored and all(metric.id in scores for scores in stored)
+        ]
+        source = self.pair.partition("->")[0]
+        return f"Source model on held-out {source}: {', '.join(s.strip() for s in scores)}" if scores else ""
+
     def row(self, method: str) -> Row | None:
         """The first row of a method."""
         return next((row for row in self.rows if row.method == method), None)

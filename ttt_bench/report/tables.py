@@ -168,7 +168,7 @@ def main_table(group: Group) -> TextTable:
     columns = [metric_column(m, last, metric_head(m)) for m in group.metrics]
     columns += [delta_column(s, f"Δ {selection_head(group, s)} (%) ↑") for s in SELECTIONS]
     columns += [delta_column(last, DELTA_BN, over_bn=True), *SYNC_COLUMNS]
-    notes = (*group.notes, *standing_notes(group))
+    notes = (*((group.source_line + ".",) if group.source_line else ()), *group.notes, *standing_notes(group))
     return make_table(group, "Tasks at the last step", columns, notes, collapse=True)
 
 

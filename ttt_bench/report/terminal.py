@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
-def terminal_table(report: Report) -> Table:
-    """The main numbers for a terminal, one table per pair under its heading; unread cells are named first."""
-    return groups_table(report.groups, report.warnings)
+def terminal_table(report: Report, width: int = WIDTH) -> Table:
+    """The main numbers for a terminal, one table per pair under its heading; unread cells are named first.
+
+    A terminal narrower than ``WIDTH`` goes without the synchronisation columns.
+    """
+    return groups_table(report.groups, report.warnings, sync=width >= WIDTH)
 
 
-def groups_table(groups: Sequence[Group], warnings: Sequence[str] = ()) -> Table:
+def groups_table(groups: Sequence[Group], warnings: Sequence[str] = (), sync: bool = True) -> Table:
     """A grid of warnings, headings and tables."""
     grid = Table.grid()
     for line in warnings:
         grid.add_row(Text(f"WARNING: {line}", style="yellow"))
     for group in groups:
         grid.add_row(Text(f"{group.pair}  ({group.block.title})", style="bold"))
-        grid.add_row(_table(group))
+        if group.source_line:
+            grid.add_row(Text(group.source_line, style="dim"))
+        grid.add_row(_table(group, sync))
     grid.add_row(
         Text(
             "† best step by target labels (an oracle). Tasks at the last step. Bold: best within one sd.",
@@ -54,7 +59,7 @@ def plain_lines(groups: Sequence[Group]) -> tuple[str, ...]:
     return tuple(line.rstrip() for line in written.getvalue().splitlines())
 
 
-def _columns(group: Group) -> list[Column]:
+def _columns(group: Group, sync: bool) -> list[Column]:
     last, fixed, _, best = SELECTIONS
     columns = [metric_column(m, last, f"{m.task}{'↑' if m.higher_is_better else '↓'}") for m in group.metrics]
     columns += [
@@ -63,13 +68,13 @@ def _columns(group: Group) -> list[Column]:
         delta_column(best, "Δ best†"),
         delta_column(last, "Δ−bn", over_bn=True),
     ]
-    return columns + list(SYNC_COLUMNS)
+    return [*columns, *SYNC_COLUMNS] if sync else columns
 
 
-def _table(group: Group) -> Table:
+def _table(group: Group, sync: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("method", overflow="fold", max_width=18)
-    columns = _columns(group)
+    table.add_column("method", overflow="fold", min_width=8, max_width=18)
+    columns = _columns(group, sync)
     for column in columns:
         table.add_column(column.head.removesuffix(" ↑").removesuffix(" ↓"), justify="right", no_wrap=True)
     won = [winners(group.rows, column) for column in columns]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,16 @@ class Trajectory:
                     )
                 names = [name for name in file.files if examples or not name.startswith("examples/")]
                 arrays = {name: file[name] for name in names if name != "header"}
+            return cls._from_parts(header, arrays)
         except FileNotFoundError as error:
             raise UserError(f"{path} does not exist.") from error
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(
                 f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
             ) from error
+
+    @classmethod
+    def _from_parts(cls, header: dict[str, Any], arrays: dict[str, Any]) -> Trajectory:
         return cls(
             cell_id=header["cell_id"],
             cell=header["cell"],
