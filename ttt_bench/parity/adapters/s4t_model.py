@@ -115,7 +115,7 @@ def _outputs(method: Any, model: Model, images: Tensor, mask: Mask) -> dict[str,
     size = (images.shape[-2], images.shape[-1])
     features = model.network.features(images)
     aux: Any = model.aux
-    slices = aux.project(features, (size[0] // 4, size[1] // 4))
+    slices = aux.slices(features, size)
     return {
         "main": model.network.predict(features, size),
         "tbs": aux.reconstruct(slices, mask, method.square(size), size),
