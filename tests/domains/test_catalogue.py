@@ -9,7 +9,9 @@ from ttt_bench.errors import UserError
 
 def test_lists_every_domain():
     entries = {entry.name: entry for entry in list_domains()}
-    assert set(entries) == {"rooms/studio", "rooms/dusk", "rooms/fog", "rooms/neon", "rooms/faded", "nyudv2"}
+    assert set(entries) == {
+        "rooms/studio", "rooms/dusk", "rooms/fog", "rooms/neon", "rooms/faded", "nyudv2", "pascal", "taskonomy",
+    }  # fmt: skip
     assert entries["nyudv2"].needs_root
     assert not entries["rooms/fog"].needs_root
     assert all(entry.description and entry.tasks and entry.classes for entry in entries.values())

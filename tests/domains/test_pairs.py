@@ -1,5 +1,6 @@
 import pytest
 
+from ttt_bench.domains import nyudv2, pascal, taskonomy
 from ttt_bench.domains.base import Domain
 from ttt_bench.domains.pairs import class_table, make_pair, parse_pair
 from ttt_bench.errors import UserError
@@ -36,6 +37,57 @@ def test_tasks_come_in_the_fixed_order_and_classes_in_the_sources():
     assert make_pair(b, a).classes == ("tv", "sofa")
     assert make_pair(a, b, ("edge",)).tasks == ("edge",)
     assert make_pair(a, b, ("edge",)).classes == ()
+
+
+def with_classes(name, module):
+    return Fake(name, ("semseg", "depth", "normal", "edge"), module.CLASSES)
+
+
+TASKONOMY, NYUDV2, PASCAL = (
+    with_classes(name, module) for name, module in (("taskonomy", taskonomy), ("nyudv2", nyudv2), ("pascal", pascal))
+)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "classes"),
+    [
+        (TASKONOMY, NYUDV2, ("refrigerator", "table", "toilet", "sofa", "bed", "sink", "chair")),
+        (TASKONOMY, PASCAL, ("table", "tv", "bottle", "sofa", "potted plant", "chair")),
+        (NYUDV2, PASCAL, ("person", "sofa", "chair", "table")),
+    ],
+)
+def test_the_papers_pairs_have_the_papers_classes_both_ways(a, b, classes):
+    assert make_pair(a, b).classes == classes
+    assert make_pair(b, a).classes == classes
+    weather = Fake(f"{b.name}+fog:5", b.tasks, b.classes)
+    assert make_pair(a, weather).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("domain", "classes", "file_ids"),
+    [
+        # Section B.5: ids in the files of Taskonomy, NYUD-v2 (0-based) and VOC.
+        (TASKONOMY, ("refrigerator", "table", "toilet", "sofa", "bed", "sink", "chair"), [14, 7, 8, 4, 6, 13, 3]),
+        (NYUDV2, ("refrigerator", "table", "toilet", "sofa", "bed", "sink", "chair"), [23, 6, 32, 5, 3, 33, 4]),
+        (TASKONOMY, ("table", "tv", "bottle", "sofa", "potted plant", "chair"), [7, 9, 2, 4, 5, 3]),
+        (PASCAL, ("table", "tv", "bottle", "sofa", "potted plant", "chair"), [11, 20, 5, 18, 16, 9]),
+        (NYUDV2, ("person", "sofa", "chair", "table"), [30, 5, 4, 6]),
+        (PASCAL, ("person", "sofa", "chair", "table"), [15, 18, 9, 11]),
+    ],
+)
+def test_class_names_mean_the_papers_ids(domain, classes, file_ids):
+    first = {"taskonomy": 2, "nyudv2": 0, "pascal": 1}[domain.name]
+    table = class_table(domain.classes, classes)
+    assert [int(table[i - first]) for i in file_ids] == list(range(len(classes)))
+    assert (table != 255).sum() == len(classes)
+
+
+def test_rooms_stand_in_for_taskonomy():
+    for other in (NYUDV2, PASCAL):
+        rooms = parse_pair("rooms/studio->rooms/fog", (32, 32)).source
+        assert make_pair(rooms, other).classes == make_pair(TASKONOMY, other).classes
+        assert make_pair(other, rooms).classes == make_pair(TASKONOMY, other).classes
+    assert len(make_pair(NYUDV2, Fake("nyudv2+fog:5", NYUDV2.tasks, NYUDV2.classes)).classes) == 39
 
 
 def test_without_a_shared_class_there_is_no_segmentation():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ttt_bench.domains.base import Domain
+from ttt_bench.domains.roots import Located, environment_variable, locate
 from ttt_bench.errors import UserError, did_you_mean
 
+__all__ = [
+    "FAMILIES", "DomainInfo", "Family", "environment_variable", "find_root", "list_domains", "open_domain",
+]  # fmt: skip
 Size = tuple[int, int]
 ALL_TASKS = ("semseg", "depth", "normal", "edge")
 
@@ -25,6 +28,8 @@ class DomainInfo:
     classes: tuple[str, ...]
     description: str
     needs_root: bool
+    download: str = ""
+    """Where the files can be had, in words; nothing is ever downloaded."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,42 @@ def _open_rooms(name: str, size: Size, root: Path | None) -> Domain:
 def _nyudv2_entries() -> tuple[DomainInfo, ...]:
     from ttt_bench.domains.nyudv2 import CLASSES
 
-    return (DomainInfo("nyudv2", ALL_TASKS, CLASSES, "NYU Depth V2: 795 + 654 labelled frames of real rooms", True),)
+    where = (
+        "the README of ATRC or InvPT on GitHub (the archive NYUDv2), or from the NYU Depth V2 page of New York "
+        "University (nyu_depth_v2_labeled.mat, then `python -m ttt_bench data prepare nyudv2`)"
+    )
+    what = "NYU Depth V2: 795 + 654 labelled frames of real rooms"
+    return (DomainInfo("nyudv2", ALL_TASKS, CLASSES, what, True, where),)
 
 
-def _open_nyudv2(name: str, size: Size, root: Path | None) -> Domain:
-    from ttt_bench.domains.nyudv2 import NYUDv2
+def _pascal_entries() -> tuple[DomainInfo, ...]:
+    from ttt_bench.domains.pascal import CLASSES
+
+    where = "the README of ATRC or InvPT on GitHub (the archive PASCALContext)"
+    what = "PASCAL-Context: 4998 + 5105 photographs of all kinds"
+    return (DomainInfo("pascal", ("semseg", "normal", "edge"), CLASSES, what, True, where),)
+
+
+def _taskonomy_entries() -> tuple[DomainInfo, ...]:
+    from ttt_bench.domains.taskonomy import CLASSES
+
+    where = "the Taskonomy page of Stanford and EPFL, through its download tool omnidata-tools (subset tiny)"
+    what = "Taskonomy tiny: scans of 25 + 5 + 5 real buildings"
+    return (DomainInfo("taskonomy", ALL_TASKS, CLASSES, what, True, where),)
+
+
+def _open_files(name: str, size: Size, root: Path | None) -> Domain:
+    from ttt_bench.domains.layouts import open_layout
 
     assert root is not None
-    return NYUDv2(root, size)
+    return open_layout(name, root, size)
 
 
 FAMILIES: dict[str, Family] = {
     "rooms": Family(_rooms_entries, _open_rooms),
-    "nyudv2": Family(_nyudv2_entries, _open_nyudv2),
+    "nyudv2": Family(_nyudv2_entries, _open_files),
+    "pascal": Family(_pascal_entries, _open_files),
+    "taskonomy": Family(_taskonomy_entries, _open_files),
 }
 """By the part of the name before a slash. A new reader is one more line here."""
 
@@ -83,7 +111,7 @@ def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None) 
     Args:
         spec: ``rooms/studio``, ``nyudv2``, or either with corruptions: ``nyudv2+fog:5``.
         size: (H, W) of every image and label.
-        roots: folder by domain name, from ``--data``; the environment is asked next.
+        roots: folder by domain name, from ``--data``; the environment and the configuration file are asked next.
 
     Raises:
         UserError: a part of the name is unknown, or the data is not where it should be.
@@ -93,7 +121,7 @@ def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None) 
     known = {entry.name: entry for entry in list_domains()}
     if base not in known:
         raise _unknown(base, known)
-    root = _find_root(base, roots or {}) if known[base].needs_root else None
+    root = find_root(known[base], roots or {}).path if known[base].needs_root else None
     domain = FAMILIES[base.partition("/")[0]].open(base, size, root)
     if parsed:
         from ttt_bench.domains.corruptions import corrupt
@@ -130,21 +158,10 @@ def _parse_corruption(text: str, spec: str) -> tuple[str, int]:
     return kind, severity
 
 
-def environment_variable(name: str) -> str:
-    """The environment variable that may hold the folder of domain ``name``."""
-    return "TTT_BENCH_" + re.sub(r"\W", "_", name).upper()
+def find_root(entry: DomainInfo, roots: Mapping[str, Path]) -> Located:
+    """The folder of a domain that needs one, and who named it.
 
-
-def _find_root(name: str, roots: Mapping[str, Path]) -> Path:
-    variable = environment_variable(name)
-    given = roots.get(name) or os.environ.get(variable)
-    if not given:
-        raise UserError(
-            f"Domain {name!r} needs to know where its files are.",
-            f"Give --data {name}=/path/to/{name}, or set the environment variable {variable}.",
-        )
-    root = Path(given).expanduser()
-    if not root.is_dir():
-        origin = f"--data {name}={given}" if roots.get(name) else f"{variable}={given}"
-        raise UserError(f"{origin}: there is no such folder.", "Check the path.")
-    return root
+    Raises:
+        UserError: nobody did, or there is no such folder.
+    """
+    return locate(entry.name, roots, (e.name for e in list_domains() if e.needs_root), entry.download)
