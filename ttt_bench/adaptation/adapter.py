@@ -7,13 +7,14 @@ equal to the published code is what the benchmark runs. It is never given a labe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ttt_bench.adaptation.modes import set_adapting, set_predicting, use_batch_statistics
 from ttt_bench.adaptation.optimizers import build_optimizer
-from ttt_bench.adaptation.snapshot import digest, restore, take
+from ttt_bench.adaptation.snapshot import Snapshot, digest, moved, restore, take
 from ttt_bench.card import OptimizerSpec
 from ttt_bench.errors import UserError
 from ttt_bench.method import Method, Model
@@ -117,6 +118,17 @@ class Adapter:
     def reset(self) -> None:
         """Return parameters, buffers, optimiser and random state to those right after construction."""
         restore(self._snapshot, self.model, self.optimizer, self.rng)
+        set_predicting(self.model)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that steps have moved since construction, as tensors and plain values for ``resume``."""
+        now = take(self.model, self.optimizer, self.rng)
+        return {"tensors": moved(now, since=self._snapshot), "optimizer": now.optimizer, "rng": now.rng}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken, by an adapter made in the same way, possibly in another process."""
+        tensors = {**self._snapshot.tensors, **state["tensors"]}
+        restore(Snapshot(tensors, state["optimizer"], state["rng"]), self.model, self.optimizer, self.rng)
         set_predicting(self.model)
 
     def digest(self) -> str:

@@ -45,6 +45,22 @@ def restore(
     rng.set_state(snapshot.rng)
 
 
+def moved(snapshot: Snapshot, since: Snapshot) -> dict[str, Tensor]:
+    """The tensors of ``snapshot`` whose bits differ from those of ``since``."""
+    return {
+        name: tensor
+        for name, tensor in snapshot.tensors.items()
+        if name not in since.tensors or not _same_bits(tensor, since.tensors[name])
+    }
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    a, b = (tensor.contiguous().flatten().view(torch.uint8) for tensor in (one, other))
+    return torch.equal(a, b)
+
+
 def digest(model: nn.Module, optimizer: torch.optim.Optimizer | None, rng: torch.Generator) -> str:
     """SHA-256 over names and bytes of all state, including flags, modes and hooks that a method might leak."""
     sha = hashlib.sha256()

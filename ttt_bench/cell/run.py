@@ -13,13 +13,16 @@ import torch
 
 from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, Recording, run_protocol
+from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, run_protocol
+from ttt_bench.adaptation.recording import Recording
+from ttt_bench.adaptation.savepoint import Savepoint
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
 from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.loading import MEAN, STD, SampleSet
+from ttt_bench.identity import identity
 from ttt_bench.method import Method, Model
-from ttt_bench.provenance import provenance
+from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
 
@@ -35,8 +38,10 @@ def run_cell(
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
     model: Model | None = None,
+    partial: Path | None = None,
+    attempt: int = 1,
 ) -> Trajectory:
-    """Run ``cell`` from its stored source model.
+    """Run ``cell`` from its stored source model, or from where an interrupted run of it was saved.
 
     Args:
         cell: what to do.
@@ -46,9 +51,12 @@ def run_cell(
         device: where to compute.
         on_step: told about every update.
         model: the loaded source model, when the caller has it already; it is copied.
+        partial: where progress is saved now and then; None saves none. The caller removes it once the trajectory
+            is stored.
+        attempt: how often the cell has been started, failures of the machine included; kept with the result.
 
     Raises:
-        UserError: a checkpoint is missing or damaged, or the method refuses the setting.
+        UserError: a checkpoint or the saved progress is missing or damaged, or the method refuses the setting.
     """
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
@@ -56,14 +64,20 @@ def run_cell(
     stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device)
     start = time.perf_counter()
     _reset_peak_memory(device)
+    savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
     recording = run_protocol(
-        _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step
+        _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
     )
     examples = _examples(adapter, stream, evaluator, recording)
     return Trajectory(
         cell_id=cell.id,
         cell=cell.describe(),
-        provenance=provenance(device=_device_name(device), precision=cell.precision),
+        provenance=provenance(
+            device=_device_name(device),
+            precision=cell.precision,
+            attempt=attempt,
+            resumed=savepoint is not None and savepoint.resumed_at is not None,
+        ),
         eval_steps=cell.eval_steps,
         statistics=recording.statistics,
         loss=recording.loss,
@@ -77,6 +91,11 @@ def run_cell(
             "source_scores": load_scores(cell.source, cache),
         },
     )
+
+
+def _run_identity(cell: Cell, device: torch.device | str) -> str:
+    """What a saved run must agree in to be gone on with; a run is never half one code and half another's."""
+    return identity({"cell": cell.id, "git": git_sha(), "versions": versions(), "device": _device_name(device)})
 
 
 def _make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:

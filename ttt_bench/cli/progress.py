@@ -51,6 +51,9 @@ class SweepProgress:
         elif event == "progress" and work.id in self._current:
             self._bars.update(self._current[work.id], completed=done, total=total, text=text)
             self._speak(work, done, total, text)
+        elif event == "retrying":
+            self._drop(work)
+            self._console.print(f"{work.label}: {text}", style="yellow", markup=False, highlight=False)
         elif event in ("done", "failed", "skipped"):
             self._end(event, work, text)
 
@@ -64,15 +67,21 @@ class SweepProgress:
 
     def _end(self, event: Event, work: Work, text: str) -> None:
         self._over += 1
-        bar = self._current.pop(work.id, None)
-        seconds = self._bars.tasks[self._bars.task_ids.index(bar)].elapsed or 0.0 if bar is not None else 0.0
-        if bar is not None:
-            self._bars.remove_task(bar)
+        seconds = self._drop(work)
         self._bars.update(self._overall, completed=min(self._over, self._total))
         if event == "failed":
             self._console.print(f"failed: {work.label}: {text}", style="red", markup=False, highlight=False)
         elif event == "done" and (work.kind != "cell" or not self._console.is_terminal):
             self._console.print(f"{work.label} ({seconds:.1f} s)", style="dim", markup=False, highlight=False)
+
+    def _drop(self, work: Work) -> float:
+        """Remove the bar of ``work``; how many seconds it was there."""
+        bar = self._current.pop(work.id, None)
+        if bar is None:
+            return 0.0
+        seconds = self._bars.tasks[self._bars.task_ids.index(bar)].elapsed or 0.0
+        self._bars.remove_task(bar)
+        return seconds
 
     def __enter__(self) -> SweepProgress:
         self._bars.__enter__()

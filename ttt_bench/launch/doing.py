@@ -12,37 +12,17 @@ import torch
 from ttt_bench import registry
 from ttt_bench.cell.run import run_cell
 from ttt_bench.domains.base import Domain
-from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.loading import SampleSet
+from ttt_bench.launch.products import domain_of
 from ttt_bench.launch.work import Context, Work
 from ttt_bench.method import Method
 from ttt_bench.plan.plan import DataNeed
-from ttt_bench.source import branches, checkpoints, training
+from ttt_bench.source import branches, training
 from ttt_bench.source.spec import BranchSpec
-from ttt_bench.store.claims import Claim
 from ttt_bench.store.folder import SweepFolder
 
 Notify = Callable[[int, int, str], None]
 """Called with (done, total, text)."""
-
-
-def is_done(work: Work, context: Context) -> bool:
-    """Whether the product of ``work`` is on disk."""
-    if work.kind == "cell":
-        return SweepFolder(context.folder).cell_path(work.id).exists()
-    if work.kind == "train":
-        return checkpoints.checkpoint_path(context.cache, work.id).exists()
-    if work.kind == "fit":
-        return all(checkpoints.checkpoint_path(context.cache, b.id).exists() for b in work.branches)
-    assert work.data is not None
-    return open_samples(work.data, context).cached
-
-
-def claim_for(work: Work, context: Context) -> Claim:
-    """The claim that keeps two processes from doing ``work`` at the same time."""
-    if work.kind == "cell":
-        return SweepFolder(context.folder).claim(work.id, work.label)
-    return Claim(context.cache / "claims" / f"{work.id}.json", work.label)
 
 
 def do(work: Work, context: Context, notify: Notify) -> None:
@@ -68,6 +48,8 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         branches.fit(pending, samples, context.cache, context.device, notify)
     else:
         assert work.cell is not None
+        folder = SweepFolder(context.folder)
+        earlier = folder.failure(work.id)
         trajectory = run_cell(
             work.cell,
             samples,
@@ -75,8 +57,10 @@ def do(work: Work, context: Context, notify: Notify) -> None:
             context.extra_methods,
             context.device,
             on_step=lambda done, total: notify(done, total, "updates"),
+            partial=folder.partial_path(work.id),
+            attempt=earlier.attempt + 1 if earlier else 1,
         )
-        SweepFolder(context.folder).save(trajectory)
+        folder.save(trajectory)
 
 
 def _method(spec: BranchSpec, context: Context) -> Method:
@@ -93,10 +77,9 @@ def validation_data(need: DataNeed, domain: Domain) -> DataNeed:
 
 def open_samples(need: DataNeed, context: Context) -> SampleSet:
     """The decoded samples of ``need``, opened once per process."""
-    return _open(need, context.cache, tuple(sorted(context.roots.items())))
+    return _open(need, domain_of(need, context), context.cache)
 
 
 @lru_cache(maxsize=8)
-def _open(need: DataNeed, cache: Path, roots: tuple[tuple[str, Path], ...]) -> SampleSet:
-    domain = open_domain(need.domain, need.size, dict(roots))
+def _open(need: DataNeed, domain: Domain, cache: Path) -> SampleSet:
     return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks)

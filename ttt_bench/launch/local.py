@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ttt_bench.errors import UserError
+from ttt_bench.launch.products import claim_for, is_done
 from ttt_bench.launch.work import Context, Work
+from ttt_bench.store.failures import Kind, kind_of
 from ttt_bench.store.folder import SweepFolder
 
-Event = Literal["started", "progress", "done", "failed", "skipped", "waiting"]
+Event = Literal["started", "progress", "done", "failed", "retrying", "skipped", "waiting"]
 Listener = Callable[[Event, Work, int, int, str], None]
 """Called with (event, work, done, total, text)."""
 
@@ -30,6 +32,21 @@ class Result:
     """(work, last line of its traceback)."""
     blocked: list[Work] = field(default_factory=list)
     """Never started because something it needs failed."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What went wrong, and whose fault it is."""
+
+    kind: Kind
+    trace: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Fault:
+        """The message for the user's errors, the whole traceback for all others."""
+        if isinstance(error, UserError):
+            return cls("error", f"{error.message} {error.hint}".strip())
+        return cls(kind_of(error), "".join(traceback.format_exception(error)))
 
 
 @dataclass
@@ -55,6 +72,12 @@ class Board:
             if work.id not in self.running and not waiting and work.needs <= self.finished:
                 return work
         return None
+
+    def later(self, work: Work) -> None:
+        """Put ``work`` back, behind everything else."""
+        self.running.discard(work.id)
+        self.open.pop(work.id, None)
+        self.open[work.id] = work
 
     def blocked_by(self, failed: set[str]) -> list[Work]:
         """Open work that needs failed work, directly or through other blocked work; removed from the board."""
@@ -106,9 +129,11 @@ def _strike_done(
         if work.kind == "cell" and work.id in done:
             _strike(board, work, result, tell)
         elif work.id in failed and not retry_failed:
-            del board.open[work.id]
             failure = folder.failure(work.id)
-            result.failed.append((work, failure.error if failure else "failed earlier"))
+            if failure is None or failure.retried:
+                continue
+            del board.open[work.id]
+            result.failed.append((work, failure.error))
     # Source models and data are only needed by what is still open.
     while not keep_idle:
         needed = set().union(*(w.needs for w in board.open.values())) if board.open else set()
@@ -117,10 +142,6 @@ def _strike_done(
             break
         for work in idle:
             _strike(board, work, result, tell)
-    if not board.open:
-        return
-    from ttt_bench.launch.doing import is_done  # loads torch, which a finished sweep never needs
-
     for work in list(board.open.values()):
         if work.kind != "cell" and is_done(work, context):
             _strike(board, work, result, tell)
@@ -137,7 +158,9 @@ def _strike(board: Board, work: Work, result: Result, tell: Listener) -> None:
 
 
 def _run_here(board: Board, context: Context, result: Result, tell: Listener) -> None:
-    from ttt_bench.launch.doing import claim_for, do, is_done
+    if not board.open:
+        return
+    from ttt_bench.launch.doing import do  # loads torch, which a finished sweep never needs
 
     while board.open:
         work = board.ready()
@@ -145,7 +168,7 @@ def _run_here(board: Board, context: Context, result: Result, tell: Listener) ->
             time.sleep(POLL_SECONDS)
             continue
         if is_done(work, context):
-            finish(board, work, context, result, tell, "")
+            finish(board, work, context, result, tell)
             continue
         claim = claim_for(work, context)
         if not claim.acquire():
@@ -154,17 +177,15 @@ def _run_here(board: Board, context: Context, result: Result, tell: Listener) ->
             continue
         with claim:
             tell("started", work, 0, 1, "")
-            trace = ""
+            fault = None
             try:
                 do(work, context, _noting(claim.note, work, tell))
             except Exception as error:  # recorded; the sweep goes on
-                trace = describe(error)
-        finish(board, work, context, result, tell, trace)
+                fault = Fault.of(error)
+        finish(board, work, context, result, tell, fault)
 
 
-def _noting(
-    note: Callable[[int, int], None], work: Work, tell: Listener
-) -> Callable[[int, int, str], None]:
+def _noting(note: Callable[[int, int], None], work: Work, tell: Listener) -> Callable[[int, int, str], None]:
     def notify(done: int, total: int, text: str) -> None:
         note(done, total)
         tell("progress", work, done, total, text)
@@ -172,26 +193,25 @@ def _noting(
     return notify
 
 
-def describe(error: BaseException) -> str:
-    """A failure's record: the message for the user's errors, the whole traceback for all others."""
-    if isinstance(error, UserError):
-        return f"{error.message} {error.hint}".strip()
-    return "".join(traceback.format_exception(error))
-
-
-def finish(board: Board, work: Work, context: Context, result: Result, tell: Listener, trace: str) -> None:
-    """Take ``work`` off the board: done when ``trace`` is empty, failed otherwise."""
+def finish(
+    board: Board, work: Work, context: Context, result: Result, tell: Listener, fault: Fault | None = None
+) -> None:
+    """Take ``work`` off the board; what the machine is to blame for comes back, a few times."""
+    folder = SweepFolder(context.folder)
+    if fault is not None:
+        failure = folder.fail(work.id, work.label, fault.trace, fault.kind)
+        if failure.retried:
+            board.later(work)
+            tell("retrying", work, 0, 1, f"{failure.error} It is tried again (attempt {failure.attempt + 1}).")
+            return
     board.open.pop(work.id, None)
     board.running.discard(work.id)
-    folder = SweepFolder(context.folder)
-    if not trace:
+    if fault is None:
         board.finished.add(work.id)
         result.done += 1
         folder.forgive(work.id)
         tell("done", work, 1, 1, "")
         return
-    folder.fail(work.id, work.label, trace)
-    error = trace.strip().splitlines()[-1]
-    result.failed.append((work, error))
-    tell("failed", work, 0, 1, error)
+    result.failed.append((work, failure.error))
+    tell("failed", work, 0, 1, failure.error)
     result.blocked += board.blocked_by({work.id})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -12,22 +13,32 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ttt_bench.launch.local import POLL_SECONDS, Board, Listener, Result, describe, finish
+from ttt_bench.launch.local import POLL_SECONDS, Board, Fault, Listener, Result, finish
+from ttt_bench.launch.products import claim_for, claim_path, is_done
 from ttt_bench.launch.work import Context, Work
+from ttt_bench.store.claims import drop_claim
 
 
 @dataclass
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    context: Context
     work: Work | None = None
 
 
 def run_pool(board: Board, context: Context, jobs: int, result: Result, tell: Listener) -> None:
-    """Deal the board's work to ``jobs`` processes until nothing is left."""
+    """Deal the board's work to ``jobs`` processes until nothing is left.
+
+    On ``cuda`` the processes take the devices in turn. A process that dies is replaced; its work is tried again
+    when the machine is to blame.
+    """
+    if not board.open:
+        return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     context = replace(context, threads=context.threads or threads)
-    workers = [_start(context) for _ in range(jobs)]
+    devices = _devices(context.device)
+    workers = [_start(replace(context, device=devices[i % len(devices)])) for i in range(jobs)]
     try:
         while board.open:
             _deal(board, workers)
@@ -36,54 +47,77 @@ def run_pool(board: Board, context: Context, jobs: int, result: Result, tell: Li
                 time.sleep(POLL_SECONDS)
                 continue
             for pipe in wait(busy, timeout=POLL_SECONDS):
-                worker = next(w for w in workers if w.pipe is pipe)
-                _hear(worker, board, context, result, tell)
-                if not worker.process.is_alive():
-                    workers[workers.index(worker)] = _start(context)
+                _hear(next(w for w in workers if w.pipe is pipe), board, result, tell)
     finally:
         for worker in workers:
             _stop(worker)
 
 
+def _devices(device: str) -> list[str]:
+    if device != "cuda":
+        return [device]
+    import torch
+
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or [device]
+
+
 def _deal(board: Board, workers: list[_Worker]) -> None:
-    for worker in workers:
-        if worker.work is None:
-            work = board.ready()
-            if work is None:
-                return
-            board.running.add(work.id)
-            worker.work = work
+    for index, worker in enumerate(workers):
+        if worker.work is not None:
+            continue
+        work = board.ready()
+        if work is None:
+            return
+        if not worker.process.is_alive():
+            worker.pipe.close()
+            worker = workers[index] = _start(worker.context)
+        try:
             worker.pipe.send(work)
+        except (BrokenPipeError, ConnectionResetError):
+            continue  # it died this moment; the next round replaces it
+        board.running.add(work.id)
+        worker.work = work
 
 
-def _hear(worker: _Worker, board: Board, context: Context, result: Result, tell: Listener) -> None:
-    work = worker.work
+def _hear(worker: _Worker, board: Board, result: Result, tell: Listener) -> None:
+    work, context = worker.work, worker.context
     assert work is not None
     try:
-        event, done, total, text = worker.pipe.recv()
+        event, done, total, said = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
         worker.process.join(5)
+        _bury(worker)
         finish(board, work, context, result, tell, _obituary(worker.process.exitcode))
-        worker.work = None
         return
     if event == "done":
         worker.work = None
-        finish(board, work, context, result, tell, text)
+        finish(board, work, context, result, tell, said)
     elif event == "waiting":
         worker.work = None
         board.running.discard(work.id)
         board.not_before[work.id] = time.monotonic() + POLL_SECONDS
         tell("waiting", work, 0, 1, "another process works on it")
     else:
-        tell(event, work, done, total, text)
+        tell(event, work, done, total, said)
 
 
-def _obituary(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        cause = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"The worker process was killed by {name}{cause}."
-    return f"The worker process ended with exit code {code}."
+def _bury(worker: _Worker) -> None:
+    """A dead worker's claim is dropped at once: nobody has to wait until it goes stale."""
+    if worker.work is not None:
+        path = claim_path(worker.work, worker.context)
+        drop_claim(path, pid=worker.process.pid, host=socket.gethostname())
+    worker.work = None
+
+
+def _obituary(code: int | None) -> Fault:
+    if code is None or code >= 0:
+        return Fault("error", f"The worker process ended with exit code {code}.")
+    name = signal.Signals(-code).name
+    if -code in (signal.SIGKILL, signal.SIGTERM):
+        return Fault(
+            "killed", f"The worker process was killed by {name}" + (" (out of memory?)." if name == "SIGKILL" else ".")
+        )
+    return Fault("error", f"The worker process crashed with {name}.")
 
 
 def _start(context: Context) -> _Worker:
@@ -93,21 +127,26 @@ def _start(context: Context) -> _Worker:
     process = spawn.Process(target=_serve, args=(theirs, context), name="ttt_bench worker")
     process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(process, ours, context)
 
 
 def _stop(worker: _Worker) -> None:
     worker.pipe.close()
-    if worker.work is not None:
-        worker.process.terminate()
-    worker.process.join(10)
+    if worker.work is None:
+        worker.process.join(10)
     if worker.process.is_alive():
-        worker.process.kill()
+        worker.process.kill()  # nothing is lost: results are written by rename, progress is saved as it goes
+        worker.process.join(10)
+    _bury(worker)
 
 
 def _serve(pipe: Connection, context: Context) -> None:
     """The worker's loop: receive work, do it, answer; ends when the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the scheduler decides what an interrupt means
+    if "SLURM_JOB_ID" in os.environ:
+        # Slurm signals every process of a task; what preemption and timeout mean is decided by the task itself.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _private_caches(context.cache)
     if context.threads:
         os.environ["OMP_NUM_THREADS"] = str(context.threads)
@@ -120,16 +159,16 @@ def _serve(pipe: Connection, context: Context) -> None:
 
 
 def _serve_one(work: Work, pipe: Connection, context: Context) -> None:
-    from ttt_bench.launch.doing import claim_for, do, is_done
+    from ttt_bench.launch.doing import do
 
     if is_done(work, context):
-        pipe.send(("done", 1, 1, ""))
+        pipe.send(("done", 1, 1, None))
         return
     claim = claim_for(work, context)
     if not claim.acquire():
         pipe.send(("waiting", 0, 1, ""))
         return
-    trace = ""
+    fault = None
     with claim:
         pipe.send(("started", 0, 1, ""))
 
@@ -140,8 +179,8 @@ def _serve_one(work: Work, pipe: Connection, context: Context) -> None:
         try:
             do(work, context, notify)
         except Exception as error:  # recorded by the scheduler; the sweep goes on
-            trace = describe(error)
-    pipe.send(("done", 1, 1, trace))
+            fault = Fault.of(error)
+    pipe.send(("done", 1, 1, fault))
 
 
 def _private_caches(cache: Path) -> None:

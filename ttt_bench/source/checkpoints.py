@@ -10,16 +10,9 @@ import torch
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically
 from ttt_bench.identity import canonical
+from ttt_bench.source.places import checkpoint_path, partial_path
 
-
-def checkpoint_path(cache: Path, id: str) -> Path:
-    """Where the finished checkpoint ``id`` lies below ``cache``."""
-    return cache / "checkpoints" / f"{id}.pt"
-
-
-def partial_path(cache: Path, id: str) -> Path:
-    """Where the training of ``id`` saves its progress."""
-    return cache / "checkpoints" / f"{id}.partial.pt"
+__all__ = ["checkpoint_path", "load", "partial_path", "save"]
 
 
 def save(path: Path, spec: Any, content: dict[str, Any]) -> None:

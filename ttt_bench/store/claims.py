@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 import uuid
@@ -31,6 +32,25 @@ class ClaimState:
         """Whether somebody still works on it."""
         return self.age < STALE_SECONDS
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(updates done, updates in all); zeros before the first."""
+        return int(self.content.get("done", 0)), int(self.content.get("total", 0))
+
+    @property
+    def seconds(self) -> float:
+        """Since its holder started."""
+        return time.time() - float(self.content.get("started", time.time()))
+
+    @property
+    def remaining(self) -> float | None:
+        """Forecast of the seconds until it is done, from the pace so far; None before there is one."""
+        (done, total), first = self.progress, int(self.content.get("first", 0))
+        if done <= first:
+            return None
+        pace = (self.seconds - self.age) / (done - first)
+        return max(0.0, pace * (total - done) - self.age)
+
 
 class Claim:
     """A claim on one piece of work, kept fresh by a thread until it is released.
@@ -42,7 +62,14 @@ class Claim:
     def __init__(self, path: Path, what: str) -> None:
         self.path = path
         self._token = uuid.uuid4().hex
-        self._content: dict[str, Any] = {"what": what, "pid": os.getpid(), "token": self._token, "started": time.time()}
+        self._content: dict[str, Any] = {
+            "what": what,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "job": slurm_job(),
+            "token": self._token,
+            "started": time.time(),
+        }
         self._progress: tuple[int, int] = (0, 0)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -71,6 +98,8 @@ class Claim:
 
     def note(self, done: int, total: int) -> None:
         """Remember how far the work is; written with the next heartbeat."""
+        # Work that goes on from a saved step does not start at 0, and its pace is that of this start alone.
+        self._content.setdefault("first", max(0, done - 1))
         self._progress = (done, total)
 
     def release(self) -> None:
@@ -105,6 +134,21 @@ class Claim:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def slurm_job() -> str:
+    """``ARRAY_INDEX`` or the job id of the Slurm task this process belongs to; empty elsewhere."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID", "")
+
+
+def drop_claim(path: Path, **holder: Any) -> bool:
+    """Remove the claim of a holder that is known to be dead, by what its claim says of it; True if it was there."""
+    state = read_claim(path)
+    if state is None or any(state.content.get(key) != value for key, value in holder.items()):
+        return False
+    path.unlink(missing_ok=True)
+    return True
 
 
 def read_claim(path: Path) -> ClaimState | None:

@@ -1,39 +1,29 @@
 """One sweep's folder: finished cells, failures, claims and the settings of every sweep that wrote into it.
 
-    results/<name>/
-        sweeps/<id>.json     what was asked for, one file per distinct command
-        cells/<id>.npz       one finished trajectory each, written by rename
-        failures/<id>.json   traceback of the last attempt; removed when the cell succeeds
-        claims/<id>.json     heartbeats of cells in work
-        tables/ figures/ *.parquet   what the report writes
+results/<name>/
+    sweeps/<id>.json     what was asked for, one file per distinct command
+    cells/<id>.npz       one finished trajectory each, written by rename
+    failures/<id>.json   traceback of the last attempt; removed when the cell succeeds
+    claims/<id>.json     heartbeats of cells in work
+    partials/<id>.pt     last saved step of a cell in work; removed when the cell is finished
+    slurm/<id>.json      what was submitted to a cluster; slurm/<id>/ holds the logs
+    tables/ figures/ *.parquet   what the report writes
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import read_json, write_json
 from ttt_bench.store.claims import Claim, ClaimState, read_claim
+from ttt_bench.store.failures import KINDS, Failure, Kind
 from ttt_bench.store.trajectory import Trajectory
 
 State = Literal["done", "failed", "running", "stale", "missing"]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a cell's last attempt failed."""
-
-    cell_id: str
-    label: str
-    error: str
-    """Last line of the traceback."""
-    traceback: str
-    attempt: int
 
 
 class SweepFolder:
@@ -47,27 +37,28 @@ class SweepFolder:
         return self.path / "cells" / f"{cell_id}.npz"
 
     def save(self, trajectory: Trajectory) -> None:
-        """Store a finished trajectory and forget earlier failures of it."""
+        """Store a finished trajectory and forget earlier failures and saved progress of it."""
         trajectory.save(self.cell_path(trajectory.cell_id))
+        self.partial_path(trajectory.cell_id).unlink(missing_ok=True)
         self.forgive(trajectory.cell_id)
+
+    def partial_path(self, cell_id: str) -> Path:
+        """Where a cell in work saves its progress."""
+        return self.path / "partials" / f"{cell_id}.pt"
 
     def forgive(self, id: str) -> None:
         """Forget earlier failures of a cell or of a training it needs."""
         self._failure_path(id).unlink(missing_ok=True)
 
-    def fail(self, cell_id: str, label: str, traceback: str) -> None:
-        """Record a failed attempt."""
+    def fail(self, cell_id: str, label: str, traceback: str, kind: Kind = "error") -> Failure:
+        """Record a failed attempt, one more than the last."""
         earlier = self.failure(cell_id)
         attempt = earlier.attempt + 1 if earlier else 1
         lines = [line for line in traceback.strip().splitlines() if line.strip()]
-        content = {
-            "label": label,
-            "error": lines[-1] if lines else "unknown",
-            "traceback": traceback,
-            "attempt": attempt,
-            "time": time.time(),
-        }
-        write_json(self._failure_path(cell_id), content)
+        failure = Failure(cell_id, label, lines[-1] if lines else "unknown", traceback, attempt, kind)
+        content = {key: value for key, value in vars(failure).items() if key != "cell_id"}
+        write_json(self._failure_path(cell_id), {**content, "time": time.time()})
+        return failure
 
     def failure(self, cell_id: str) -> Failure | None:
         """The last failure of a cell, or None."""
@@ -75,7 +66,8 @@ class SweepFolder:
         if not path.exists():
             return None
         content = read_json(path)
-        return Failure(cell_id, content["label"], content["error"], content["traceback"], content["attempt"])
+        kind: Kind = next((kind for kind in KINDS if kind == content.get("kind")), "error")
+        return Failure(cell_id, content["label"], content["error"], content["traceback"], content["attempt"], kind)
 
     def claim(self, cell_id: str, what: str) -> Claim:
         """A claim on a cell, not yet acquired."""
