@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ttt_bench.method import Card, Method
+import torch
+from torch import Tensor
+
+from ttt_bench.method import Card, Method, Model
 
 
 @dataclass(frozen=True)
@@ -21,3 +24,6 @@ class Base(Method):
     )
     bn = "source"
     adapts = False
+
+    def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> None:
+        """Nothing to minimise, and no forward to make."""

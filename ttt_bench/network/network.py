@@ -38,6 +38,8 @@ class Network(nn.Module):
         self.heads = nn.ModuleDict(
             {task: build(self.encoder.channels, channels, config.hidden) for task, channels in outputs.items()}
         )
+        # Channels innermost: a fifth to a third faster on CPUs, and what tensor cores want.
+        self.to(memory_format=torch.channels_last)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Network(nn.Module):
 
     def features(self, images: Tensor, last: int = 4) -> list[Tensor]:
         """(B, 3, H, W) -> [c2, c3, c4, c5], up to stage ``last``."""
-        levels: list[Tensor] = self.encoder(images, last)
+        levels: list[Tensor] = self.encoder(images.contiguous(memory_format=torch.channels_last), last)
         return levels
 
     def predict(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:

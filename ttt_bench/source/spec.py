@@ -31,7 +31,7 @@ class TrainingConfig:
 
 
 TRAINING_PRESETS: dict[str, TrainingConfig] = {
-    "fast": TrainingConfig(iterations=1500, batch_size=16, lr=1e-3, samples=2000),
+    "fast": TrainingConfig(iterations=1200, batch_size=16, lr=1e-3, samples=2000, fit_iterations=200),
     # S4T appendix A: Adam 2e-5, weight decay 1e-6, 60,000 iterations of batch 8, poly power 0.9.
     "paper": TrainingConfig(
         iterations=60_000, batch_size=8, lr=2e-5, samples=1_000_000, augment="paper",

@@ -121,7 +121,9 @@ def train(
     network = build_network(spec)
     aux = build_auxiliary(method, network, spec.seed) if method else torch.nn.Module()
     model = Model(network, aux).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=spec.training.lr, weight_decay=spec.training.weight_decay)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=spec.training.lr, weight_decay=spec.training.weight_decay, fused=True
+    )
     start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, optimizer)
     _iterate(spec, samples, cache, model, optimizer, method, start, progress)
     scores = source_scores(model.network, validation, spec.training.batch_size) if validation else {}
