@@ -144,3 +144,25 @@ MAKERS = {
 def only(folder: Path, pattern: str) -> Path:
     """The first file of a pattern, sorted."""
     return sorted(folder.glob(pattern))[0]
+
+
+LAYOUT_NAMES = tuple(MAKERS)
+
+
+def make_mat(path, size=(480, 640)):
+    """nyu_depth_v2_labeled.mat with three frames, its mapping and its split; HDF5 reverses MATLAB's axes."""
+    import h5py
+
+    samples = [draw(i, size) for i in range(3)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Of the 894 classes only as many as the rooms have: class k + 1 is the rooms' class k.
+    labels = [np.where(s.labels["semseg"] == 255, 0, s.labels["semseg"] + 1).astype(np.uint16) for s in samples]
+    with h5py.File(path, "w") as file:
+        file["images"] = np.stack([s.image.transpose(2, 1, 0) for s in samples])
+        file["depths"] = np.stack([s.labels["depth"][0].T for s in samples])
+        file["labels"] = np.stack([ids.T for ids in labels])
+    classes = Rooms("studio").classes
+    mapping = [[nyudv2.NAMES.index(name) + 1 if name in nyudv2.NAMES else 40 for name in classes]]
+    savemat(path.with_name("classMapping40.mat"), {"mapClass": np.array(mapping, np.uint8)})
+    savemat(path.with_name("splits.mat"), {"trainNdxs": np.array([[1], [3]]), "testNdxs": np.array([[2]])})
+    return path

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ttt_bench.cli.data import app as data_app
 from ttt_bench.cli.options import Place, Request, takes_request
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data_app, name="data")
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place)]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.", rich_help_panel=Place)]

@@ -78,18 +78,17 @@ def _machine(out: Path) -> Iterator[Finding]:
 
 def _data(roots: dict[str, Path]) -> Iterator[Finding]:
     from ttt_bench.domains.catalogue import find_root, list_domains, open_domain
-    from ttt_bench.domains.roots import environment_variable
+    from ttt_bench.domains.roots import UnnamedRootError
 
     for entry in list_domains():
         if not entry.needs_root:
             continue
-        located = None
         try:
             located = find_root(entry, roots)
             domain = open_domain(entry.name, (64, 64), roots)
             counts = f"{domain.length('train')} training and {domain.length('test')} test images"
             yield True, f"{entry.name}: {counts} ({located.origin})"
+        except UnnamedRootError as error:
+            yield None, f"{entry.name}: {error.message} {error.hint}"
         except UserError as error:
-            # Not to have a data set is no fault; to name a folder that is not one is.
-            named = located is not None or entry.name in roots or bool(os.environ.get(environment_variable(entry.name)))
-            yield (False if named else None), f"{entry.name}: {error.message} {error.hint}"
+            yield False, f"{entry.name}: {error.message} {error.hint}"

@@ -91,14 +91,14 @@ class NYUDv2(Domain):
         ids = self._read_ids(frame)
         rows, columns = _nearest(self.size)
         normal = fit_normals(depth, CAMERA)[:, rows, columns]
-        filled = _fill_gaps(ids)[rows, columns]
+        filled = fill_gaps(ids)[rows, columns]
         depth, ids = depth[rows, columns], ids[rows, columns]
         semseg = np.where((ids == 0) | (ids == 40), 255, ids - 1).astype(np.uint8)
         labels: dict[str, npt.NDArray[Any]] = {
             "semseg": semseg,
             "depth": np.where(depth > 0, depth, 255.0).astype(np.float32)[None],
             "normal": normal,
-            "edge": _edges(depth, filled).astype(np.float32)[None],
+            "edge": find_edges(depth, filled).astype(np.float32)[None],
         }
         return Sample(self._read_image(frame), labels)
 
@@ -196,19 +196,26 @@ def _nearest(size: tuple[int, int]) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
     return rows.astype(np.intp)[:, None], columns.astype(np.intp)[None, :]
 
 
-def _fill_gaps(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Void within a few pixels of a label takes that label: annotators left gaps between touching objects."""
+def fill_gaps(ids: npt.NDArray[np.uint8], gap: float = GAP_PIXELS) -> npt.NDArray[np.uint8]:
+    """Void within a few pixels of a label takes that label: annotators left gaps between touching objects.
+
+    Args:
+        ids: (H, W) file ids, 0 and 40 = void.
+        gap: width in pixels of the widest gap to close.
+    """
     from scipy import ndimage
 
     void = (ids == 0) | (ids == 40)
     if void.all():
         return np.zeros_like(ids)
     distance, nearest = ndimage.distance_transform_edt(void, return_indices=True)
-    filled: npt.NDArray[np.uint8] = np.where(distance <= GAP_PIXELS / 2 + 0.5, ids[tuple(nearest)], 0)
+    filled: npt.NDArray[np.uint8] = np.where(distance <= gap / 2 + 0.5, ids[tuple(nearest)], 0)
     return filled.astype(np.uint8)
 
 
-def _edges(depth: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def find_edges(depth: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """(H, W) edge pixels by ``EDGE_DEFINITION``, from metres (0 = missing) and ids without gaps."""
+
     def differ(a: Window, b: Window) -> npt.NDArray[np.bool_]:
         boundary = (ids[a] != ids[b]) & (ids[a] > 0) & (ids[b] > 0)
         near, far = np.minimum(depth[a], depth[b]), np.maximum(depth[a], depth[b])

@@ -12,6 +12,10 @@ from pathlib import Path
 from ttt_bench.errors import UserError, did_you_mean
 
 
+class UnnamedRootError(UserError):
+    """Nobody said where a data set is; not to have it is no fault."""
+
+
 @dataclass(frozen=True)
 class Located:
     """A folder and who named it."""
@@ -65,12 +69,13 @@ def locate(name: str, given: Mapping[str, Path], names: Iterable[str], where: st
         where: in words, where the data can be had.
 
     Raises:
-        UserError: nobody named a folder, or there is none of that name.
+        UnnamedRootError: nobody named a folder.
+        UserError: there is no folder of that name, or the configuration file is broken.
     """
     found = _find(name, given, tuple(names))
     if found is None:
         download = f" It can be had from {where}." if where else ""
-        raise UserError(
+        raise UnnamedRootError(
             f"Domain {name!r} needs to know where its files are.",
             f"Give --data {name}=/path/to/{name}, or set the environment variable {environment_variable(name)}, "
             f'or write {name} = "/path/to/{name}" into {config_file()}.{download}',
