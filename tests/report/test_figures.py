@@ -115,13 +115,13 @@ def test_odd_data_does_not_break_a_figure(tmp_path):
 
 
 def test_a_point_far_off_is_named_at_the_edge(tmp_path):
-    cells = [trajectory("base", {"depth": [1.0] * 2})]
-    cells += [trajectory(f"m{i}", {"depth": [1.0, 0.9 - i / 100]}) for i in range(8)]
-    cells.append(trajectory("tent", {"depth": [1.0, 90.0]}))
+    cells = [trajectory("base", {"semseg": [0.01] * 2})]
+    cells += [trajectory(f"m{i}", {"semseg": [0.01, 0.011 + i / 1e4]}) for i in range(8)]
+    cells.append(trajectory("tent", {"semseg": [0.01, 0.90]}))
     groups = build_report(save(tmp_path, *cells), figures=False).groups
     sketch = draw_cost(groups, method_styles([r.label for r in groups[0].rows], paper_order()))
     names = [text.get_text() for text in sketch.figure.axes[0].texts]
-    assert "tent (-8900 %) ↓" in names
+    assert "tent (+8900 %) ↑" in names
     assert "m3" in names
 
 

@@ -271,3 +271,24 @@ def test_delta_baseline_travels_with_its_hash(tmp_path):
     first, second = (s for r in made.groups[0].rows for s in r.runs)
     assert first.base_hash == second.base_hash != ""
     np.testing.assert_allclose(second.base_values, [0.4, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("miou", "step"),
+    [
+        ([0.40, 0.30, 0.25], None),  # -37.5 % is bad, not collapsed
+        ([0.40, 0.10, 0.05], 1),
+        ([0.40, 0.10, 0.30], None),  # it recovered
+        ([0.10, 0.10, 0.10], 0),
+        ([0.40, 0.30, 0.20], 2),  # -50 % exactly
+    ],
+)
+def test_a_run_far_below_source_to_the_end_has_collapsed(tmp_path, miou, step):
+    cells = [trajectory("base", {"semseg": [0.40] * 3}), trajectory("bn", {"semseg": [0.40] * 3})]
+    made = report(tmp_path, *cells, trajectory("tent", {"semseg": miou}))
+    tent = row(made, "tent")
+    assert tent["collapsed"] == (0 if step is None else 1)
+    if step is not None:
+        assert tent["collapsed_steps"] == str(step)
+        assert np.isnan(tent["last/delta_mean"])
+    assert row(made, "base")["collapsed"] == 0

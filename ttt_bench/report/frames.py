@@ -191,8 +191,8 @@ def _cell_columns(scored: Scored) -> dict[str, Any]:
         "size": run.block.size,
         "seed": run.cell["seed"],
         "n_batches": batches,
-        "collapsed": run.collapsed_step is not None,
-        "collapsed_step": run.collapsed_step,
+        "collapsed": scored.collapsed_step is not None,
+        "collapsed_step": scored.collapsed_step,
         "base_cell_id": scored.base.cell_id if scored.base else None,
         "base_hash": scored.base_hash or None,
     }

@@ -25,12 +25,12 @@ class Row:
     @property
     def survivors(self) -> tuple[Scored, ...]:
         """The runs that did not collapse: the only ones in a mean."""
-        return tuple(scored for scored in self.runs if scored.run.collapsed_step is None)
+        return tuple(scored for scored in self.runs if scored.collapsed_step is None)
 
     @property
     def collapsed_steps(self) -> tuple[int, ...]:
         """Where each collapsed run did."""
-        steps = (scored.run.collapsed_step for scored in self.runs)
+        steps = (scored.collapsed_step for scored in self.runs)
         return tuple(sorted(step for step in steps if step is not None))
 
     def sample(self, key: str) -> Array:
@@ -143,7 +143,7 @@ def _make_group(
     fixed = min(DEFAULT_FIXED_STEP, last) if fixed_step is None else fixed_step
     bases = {run.surroundings: run for run in runs if run.method == BASE}
     scored = [score(run, bases.get(run.surroundings), shared, fixed) for run in runs]
-    controls = {s.run.surroundings: s for s in scored if s.run.method == BN and s.run.collapsed_step is None}
+    controls = {s.run.surroundings: s for s in scored if s.run.method == BN and s.collapsed_step is None}
     for item, in_step in zip(scored, synchronisation(scored), strict=True):
         item.measures.update(measure(item, controls.get(item.run.surroundings)) | in_step)
     rows = _rows(scored, order)

@@ -18,6 +18,9 @@ from ttt_bench.tasks import Metric
 Array = npt.NDArray[np.float64]
 NAN = float("nan")
 
+COLLAPSE_DELTA = -50.0
+"""Percent. A run that ends this far below the un-adapted model has collapsed: no mean should hide it."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -38,6 +41,19 @@ class Scored:
     """Selection id -> column of the trajectory."""
     measures: dict[str, float] = field(default_factory=dict)
     """Everything a table may show; see ``measure``."""
+
+    @property
+    def collapsed_step(self) -> int | None:
+        """First step of a collapse: the one the run itself noticed, or where Delta fell for good.
+
+        A run whose Delta ends at or below ``COLLAPSE_DELTA`` has collapsed at the first step from which it
+        stayed there.
+        """
+        if self.run.collapsed_step is not None:
+            return self.run.collapsed_step
+        alive = np.flatnonzero(~(self.delta <= COLLAPSE_DELTA))
+        first = int(alive[-1]) + 1 if alive.size else 0
+        return int(self.run.steps[first]) if first < len(self.run.steps) else None
 
     @property
     def base_hash(self) -> str:
@@ -93,7 +109,7 @@ def synchronisation(scored: Sequence[Scored]) -> list[dict[str, float]]:
     found: list[dict[str, float]] = [{} for _ in scored]
     alike: dict[int, list[int]] = defaultdict(list)
     for place, item in enumerate(scored):
-        if item.metrics and item.run.collapsed_step is None:
+        if item.metrics and item.collapsed_step is None:
             alike[len(item.run.steps)].append(place)
     for places in alike.values():
         oriented = np.array([_own_gains(scored[place]) for place in places])

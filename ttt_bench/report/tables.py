@@ -10,6 +10,7 @@ import numpy as np
 
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
+from ttt_bench.report.scoring import COLLAPSE_DELTA
 from ttt_bench.report.selection import SELECTIONS, Selection
 from ttt_bench.tasks import TASKS, Metric
 
@@ -252,5 +253,7 @@ def standing_notes(group: Group) -> tuple[str, ...]:
         f"on the same images and seed, from {', '.join(m.id for m in group.metrics)}. "
         "Δ−bn: minus the `bn` control's Δ, same seed and selection.",
         f"Selections: {rules}.",
+        f"Collapsed: loss or predictions not finite, one class over the whole target, or Δ at or below "
+        f"{COLLAPSE_DELTA:.0f} % to the end.",
         "† sees target labels: an upper bound, never bold. Bold: best, or within one sd of it (a tie).",
     )

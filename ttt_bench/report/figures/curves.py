@@ -115,7 +115,7 @@ def _base_level(row: Row, curve: Curve, scale: float) -> float:
 
 def _draw_row(axes: Axes, row: Row, style: MethodStyle, curve: Curve, scale: float, place: int) -> list[Array]:
     for scored in row.runs:
-        if scored.run.collapsed_step is not None:
+        if scored.collapsed_step is not None:
             _draw_collapsed(axes, scored, style, curve, scale)
     alive = [(x, y * scale) for x, y in (curve(s) for s in row.survivors) if x.size]
     if not alive:
@@ -136,7 +136,7 @@ def _draw_collapsed(axes: Axes, scored: Scored, style: MethodStyle, curve: Curve
     if not x.size:
         return
     over_steps = np.array_equal(x, scored.run.steps)
-    until = x <= (scored.run.collapsed_step or 0) if over_steps else np.full(len(x), True)
+    until = x <= (scored.collapsed_step or 0) if over_steps else np.full(len(x), True)
     x, y = x[until], y[until] * scale
     known = np.flatnonzero(np.isfinite(y))
     axes.plot(x, y, color=style.colour, lw=0.6, alpha=0.7, zorder=2)
