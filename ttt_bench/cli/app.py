@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
 from ttt_bench.cli.options import Place, Request, takes_request
 
@@ -33,23 +34,35 @@ def sweep(
     retry: Annotated[str, typer.Option(help="failed: also redo cells that failed before.", rich_help_panel=Place)] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
     figures: Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)] = True,
+    executor: Executor = "local",
+    profile: ProfileFile = None,
 ) -> None:
     """Train, adapt, record and report: everything that is not there yet."""
+    from ttt_bench.cli.cluster import chosen, show_submission, submit_sweep
     from ttt_bench.cli.sweep import run_sweep, show_plan
 
+    cluster = chosen(executor, profile, jobs)
     if dry_run:
         show_plan(request)
+        if cluster:
+            show_submission(request, cluster, retry)
+    elif cluster:
+        submit_sweep(request, cluster, retry)
     else:
         run_sweep(request, jobs, device, retry, figures)
 
 
 @app.command()
 @takes_request
-def plan(request: Request) -> None:
+def plan(request: Request, executor: Executor = "local", profile: ProfileFile = None) -> None:
     """Show what `sweep` with the same options would do, and what is already there."""
+    from ttt_bench.cli.cluster import chosen, show_submission
     from ttt_bench.cli.sweep import show_plan
 
     show_plan(request)
+    cluster = chosen(executor, profile)
+    if cluster:
+        show_submission(request, cluster)
 
 
 @app.command()
@@ -68,9 +81,20 @@ def status(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per cell.")] = False,
 ) -> None:
     """Show how far a sweep is, from its folder alone."""
-    from ttt_bench.cli.inspect import show_status
+    from ttt_bench.cli.status import show_status
 
     show_status(out / name, verbose)
+
+
+@app.command()
+def cancel(
+    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    out: Out = Path("results"),
+) -> None:
+    """Cancel a sweep's jobs on the cluster; everything finished stays."""
+    from ttt_bench.cli.cluster import cancel_sweep
+
+    cancel_sweep(out / name)
 
 
 @app.command()

@@ -1,16 +1,13 @@
-"""Commands that only look: methods, domains, status."""
+"""Commands that only look: methods, domains."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from ttt_bench.registry import MethodInfo, discover, find
-from ttt_bench.store.folder import SweepFolder
 
 console = Console()
 
@@ -24,9 +21,7 @@ def show_methods(name: str, extra: tuple[Path, ...]) -> None:
     for column in ("name", "method", "venue", "batch norm", "source part", "native optimiser"):
         table.add_column(column)
     for info in discover(extra).values():
-        table.add_row(
-            info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info)
-        )
+        table.add_row(info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info))
     console.print(table)
     console.print("One method's card: python -m ttt_bench methods NAME", style="dim")
 
@@ -89,31 +84,3 @@ def show_domains() -> None:
         "A pair is source->target, in quotes.",
         style="dim",
     )
-
-
-def show_status(path: Path, verbose: bool) -> None:
-    """Print the state of every cell that any sweep into ``path`` asked for."""
-    folder = SweepFolder(path)
-    cells = {cell["id"]: cell for sweep in folder.sweeps() for cell in sweep["cells"]}
-    states, claims = folder.states(cells), folder.claims()
-    counts = Counter(states.values())
-    console.print(
-        f"{path}: {len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())),
-        highlight=False,
-    )
-    for cell_id, cell in cells.items():
-        state = states[cell_id]
-        if state in ("running", "stale"):
-            claim = claims[cell_id].content
-            seconds = time.time() - claim.get("started", time.time())
-            detail = f"{claim.get('done', 0)}/{claim.get('total', 0)} updates, {seconds:.0f} s"
-        elif state == "failed":
-            failure = folder.failure(cell_id)
-            detail = f"attempt {failure.attempt}: {failure.error}" if failure else ""
-        elif verbose:
-            detail = ""
-        else:
-            continue
-        console.print(f"{state:8} {cell_id}  {cell['label']}  {detail}", markup=False, highlight=False)
-    if counts["failed"]:
-        console.print(f"Tracebacks are in {path / 'failures'}; redo them with --retry failed.", highlight=False)

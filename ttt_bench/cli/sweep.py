@@ -68,7 +68,7 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
     start = time.monotonic()
     plan = request.plan()
     folder = SweepFolder(request.folder)
-    _remember(request, plan, folder)
+    remember(request, plan, folder)
     result = _execute(request, plan, lay_out(plan), jobs, device, retry == "failed")
     _say(result, folder, time.monotonic() - start)
     if folder.done():
@@ -128,7 +128,8 @@ def _resolve(device: str, works: list[Work], request: Request) -> str:
     return device
 
 
-def _remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
+def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
+    """Keep what was asked for in the sweep's folder."""
     folder.remember(
         request.config.id,
         {

@@ -40,7 +40,7 @@ class Trajectory:
     eval_seconds: npt.NDArray[Any]
     """(batches, len(eval_steps)) wall seconds of each evaluation forward and its scoring."""
     forwards: npt.NDArray[Any]
-    """(adapted batches, steps) images pushed forward through the encoder / batch size."""
+    """(adapted batches, steps) pixels pushed forward through the encoder / pixels of the batch."""
     backwards: npt.NDArray[Any]
     """Likewise backward."""
     summary: dict[str, Any] = field(default_factory=dict)
@@ -120,3 +120,27 @@ class Trajectory:
 
 def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return {key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)}
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary of a stored trajectory, without its arrays; for looking at thousands of them.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as file, file.open("header.npy") as member:
+            raw = member.read()
+        # A .npy file of bytes: its own header is the text up to the first line's end.
+        summary: dict[str, Any] = json.loads(raw[raw.index(b"\n") + 1 :])["summary"]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
+        ) from error
+    return summary
+
+
+def read_seconds(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Wall seconds of updates and of evaluations of a stored trajectory, without its other arrays."""
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        return file["seconds"], file["eval_seconds"]

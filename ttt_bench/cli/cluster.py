@@ -1,0 +1,178 @@
+"""The cluster's side of the command line: what would be submitted, submitting it, taking it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ttt_bench.cli.options import Place, Request
+from ttt_bench.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from ttt_bench.launch.profile import Profile
+    from ttt_bench.launch.slurm import Prepared
+    from ttt_bench.launch.work import Context
+
+console = Console()
+
+EXECUTORS = ("local", "slurm")
+Executor = Annotated[str, typer.Option(help="local, slurm.", rich_help_panel=Place)]
+ProfileFile = Annotated[
+    Path | None, typer.Option("--profile", help="Cluster profile, e.g. slurm/h100.toml.", rich_help_panel=Place)
+]
+
+
+def chosen(executor: str, profile: Path | None, jobs: int = 1) -> Path | None:
+    """The profile to submit with; None for this machine.
+
+    Raises:
+        UserError: the options do not go together.
+    """
+    if executor not in EXECUTORS:
+        raise UserError(f"--executor {executor!r} is unknown.", did_you_mean(executor, EXECUTORS))
+    if executor == "slurm" and profile is None:
+        raise UserError("--executor slurm needs --profile.", "Start from slurm/cpu.toml or slurm/h100.toml.")
+    if executor == "local" and profile is not None:
+        raise UserError("--profile is for --executor slurm.", "Add --executor slurm, or leave --profile out.")
+    if executor == "slurm" and jobs != 1:
+        raise UserError("--jobs is for this machine.", "On Slurm, array_parallelism in the profile decides.")
+    return profile
+
+
+def show_submission(request: Request, profile: Path, retry: str = "") -> None:
+    """Print exactly what ``sweep --executor slurm`` would submit; change nothing."""
+    from ttt_bench.launch.profile import read_profile
+    from ttt_bench.launch.slurm import prepare
+
+    read = read_profile(profile)
+    prepared = prepare(request.plan(), _context(request), read, _retry(retry))
+    _print(request, prepared, read)
+
+
+def submit_sweep(request: Request, profile: Path, retry: str) -> None:
+    """Submit everything that is missing, and return."""
+    from ttt_bench.cli.sweep import remember
+    from ttt_bench.launch.profile import read_profile
+    from ttt_bench.launch.slurm import prepare, settle_lost, submit
+    from ttt_bench.launch.work import lay_out
+    from ttt_bench.store.folder import SweepFolder
+
+    read, context, folder = read_profile(profile), _context(request), SweepFolder(request.folder)
+    plan = request.plan()
+    again = _retry(retry)
+    lost = settle_lost(folder, lay_out(plan), context)
+    if lost:
+        console.print(f"{len(lost)} tasks had died without a word; their work is taken up again.", highlight=False)
+    prepared = prepare(plan, context, read, again)
+    _print(request, prepared, read)
+    remember(request, plan, folder)
+    if not prepared.schedule.arrays:
+        console.print("Nothing to submit.")
+        return
+
+    def say(text: str) -> None:
+        console.print(f"submitted {text}", markup=False, highlight=False, soft_wrap=True)
+
+    submission = submit(prepared, context, read, request.name, say)
+    console.print(
+        f"Submission {submission.id}. `python -m ttt_bench status {request.name}{_out(request)}` shows how far it is, "
+        "`cancel` takes it back, `report` can be run at any time.",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def cancel_sweep(path: Path) -> None:
+    """Cancel the jobs of every submission of the sweep in ``path`` that still wait or run."""
+    from ttt_bench.launch import queue
+    from ttt_bench.store.folder import SweepFolder
+    from ttt_bench.store.submissions import read_submissions
+
+    submissions = read_submissions(SweepFolder(path))
+    jobs = [job for submission in submissions for job in submission.jobs]
+    if not jobs:
+        raise UserError(f"{path} has no submission to a cluster.", "Check the name and --out.")
+    living = queue.active(submission.user for submission in submissions)
+    if living is not None:
+        alive = {element.partition("_")[0] for element in living}
+        jobs = [job for job in jobs if job in alive]
+    if not jobs:
+        console.print("None of its jobs waits or runs any more.")
+        return
+    problem = queue.cancel(jobs)
+    if problem:
+        raise UserError(f"scancel failed: {problem}.", f"The jobs are {' '.join(jobs)}.")
+    console.print(
+        f"Cancelled {len(jobs)} jobs: {' '.join(jobs)}. Everything finished is kept, and progress too.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _retry(retry: str) -> bool:
+    if retry not in ("", "failed"):
+        raise UserError(f"--retry {retry!r} is unknown.", "Valid: failed.")
+    return retry == "failed"
+
+
+def _context(request: Request) -> Context:
+    from ttt_bench.launch.work import Context
+
+    return Context(request.folder, request.cache, request.roots, request.extra_methods)
+
+
+def _out(request: Request) -> str:
+    return "" if request.out == Path("results") else f" --out {request.out}"
+
+
+def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
+    from ttt_bench.launch.overview import duration
+
+    table = Table(title=f"Arrays for {request.folder} ({profile.name})", title_justify="left")
+    for column in ("array", "stage", "tasks", "at once", "pieces of work", "walltime", "forecast", "after"):
+        table.add_column(column, justify="right" if column in ("tasks", "at once", "pieces of work") else "left")
+    for number, array in enumerate(prepared.schedule.arrays):
+        works = sum(len(task.works) for task in array.tasks)
+        after = [f"{a}" if t is None else f"{a}[{t}]" for a, t in array.after] + list(array.after_jobs)
+        table.add_row(
+            str(number), array.stage, str(len(array.tasks)), str(array.parallelism), str(works),
+            duration(60 * profile.walltime), duration(array.seconds), _short(after),
+        )  # fmt: skip
+    if prepared.schedule.arrays:
+        console.print(table)
+    for line in summary(prepared, profile):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(after: list[str]) -> str:
+    return " ".join(after) if len(after) <= 4 else " ".join(after[:3]) + f" and {len(after) - 3} more"
+
+
+def summary(prepared: Prepared, profile: Profile) -> list[str]:
+    """What the table does not say: cells by fate, cost, and where the numbers come from."""
+    selection, schedule = prepared.selection, prepared.schedule
+    cells = sum(work.kind == "cell" for work in schedule.works)
+    tasks = sum(len(array.tasks) for array in schedule.arrays)
+    failed = sum(work.kind == "cell" for work in selection.failed)
+    blocked = sum(work.kind == "cell" for work in selection.blocked)
+    lines = [
+        f"cells: {cells} to submit, {selection.done} are there, {selection.queued} already queued, "
+        f"{failed} failed earlier, {blocked} blocked by a failure" + " (--retry failed)" * bool(failed or blocked)
+    ]
+    if tasks:
+        gpus = profile.gpus
+        hours = schedule.seconds / 3600
+        unit, amount = ("GPU", gpus) if gpus else ("core", profile.cpus)
+        limit = tasks * profile.walltime / 60 * amount
+        lines += [
+            f"cost: about {hours * amount:.1f} {unit}-hours in {tasks} tasks of {gpus} GPUs, {profile.cpus} cores"
+            f"{', ' + profile.memory if profile.memory else ''} (at most {limit:.0f} {unit}-hours by walltime), "
+            f"{prepared.parallelism} at once",
+            f"forecast from {prepared.forecast.basis}",
+            f"MaxArraySize {prepared.array_size}"
+            if prepared.array_size
+            else "MaxArraySize unknown here; 1000 is assumed",
+        ]
+    return lines
