@@ -88,7 +88,7 @@ def test_moving_the_heads_must_be_declared(tmp_path):
 def test_footprint_names_what_moved():
     moved = footprint(create("bn"))
     assert moved
-    assert all(m.kind == "buffer" and "running" in m.name or "num_batches" in m.name for m in moved)
+    assert all((m.kind == "buffer" and "running" in m.name) or "num_batches" in m.name for m in moved)
     tent = footprint(create("tent"))
     assert {m.kind for m in tent} == {"parameter"}
     assert all(m.relative > 0 for m in tent)

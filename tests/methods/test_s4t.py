@@ -165,10 +165,11 @@ def test_adaptation_and_evaluation_never_touch_an_auxiliary_head(network):
 
 def test_one_encoder_pass_per_update_and_per_evaluation(network):
     adapter = build_adapter("s4t", network)
+    pixels = images(4)[:, 0].numel()
     adapter.update(images(4))
-    assert (adapter.cost.forward_images, adapter.cost.backward_images) == (4, 4)
+    assert (adapter.cost.forward_pixels, adapter.cost.backward_pixels) == (pixels, pixels)
     adapter.predict(images(4))
-    assert (adapter.cost.forward_images, adapter.cost.backward_images) == (8, 4)
+    assert (adapter.cost.forward_pixels, adapter.cost.backward_pixels) == (2 * pixels, pixels)
 
 
 # --- randomness --------------------------------------------------------------------------------

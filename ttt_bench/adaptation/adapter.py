@@ -23,11 +23,11 @@ from ttt_bench.network.network import Predictions
 
 @dataclass
 class Cost:
-    """Work done by the encoder since the adapter was made, in images."""
+    """Work done by the encoder since the adapter was made, in pixels: views may be larger or smaller than images."""
 
-    forward_images: int = 0
-    backward_images: int = 0
-    """Images in forwards that built a graph, each of which is walked back once."""
+    forward_pixels: int = 0
+    backward_pixels: int = 0
+    """Pixels of forwards that built a graph, each of which is walked back once."""
 
 
 class Adapter:
@@ -73,11 +73,11 @@ class Adapter:
         encoder = getattr(self.model.network, "encoder", self.model.network)
 
         def count(_module: nn.Module, inputs: tuple[Tensor, ...], output: list[Tensor] | Tensor) -> None:
-            images = int(inputs[0].shape[0])
+            pixels = inputs[0].shape[0] * inputs[0].shape[-2] * inputs[0].shape[-1]
             last = output[-1] if isinstance(output, (list, tuple)) else output
-            self.cost.forward_images += images
+            self.cost.forward_pixels += pixels
             if isinstance(last, Tensor) and last.requires_grad:
-                self.cost.backward_images += images
+                self.cost.backward_pixels += pixels
 
         encoder.register_forward_hook(count)
 

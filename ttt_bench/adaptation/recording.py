@@ -51,13 +51,14 @@ class Recorder:
 
     def update(self, adapter: Adapter, batch: int, step: int, images: Tensor) -> None:
         """Run update ``step`` (0-based) on ``images`` and note its loss, time and work."""
-        before = (adapter.cost.forward_images, adapter.cost.backward_images)
+        before = (adapter.cost.forward_pixels, adapter.cost.backward_pixels)
         start = time.perf_counter()
         loss = adapter.update(images)
         _wait(images)
         self.seconds[batch, step] = time.perf_counter() - start
-        self.forwards[batch, step] = (adapter.cost.forward_images - before[0]) / images.shape[0]
-        self.backwards[batch, step] = (adapter.cost.backward_images - before[1]) / images.shape[0]
+        pixels = images.shape[0] * images.shape[-2] * images.shape[-1]
+        self.forwards[batch, step] = (adapter.cost.forward_pixels - before[0]) / pixels
+        self.backwards[batch, step] = (adapter.cost.backward_pixels - before[1]) / pixels
         if loss is not None:
             self._pending.append((batch, step, loss))
 

@@ -166,3 +166,16 @@ def audit(
     from ttt_bench.cli.inspectors import run_audit_command
 
     run_audit_command(names, tuple(method or ()), footprint)
+
+
+@app.command()
+def bench(
+    config: Annotated[str, typer.Option(help="paper (ResNet-50, 256x256, batch 8) or small.")] = "small",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    repeats: Annotated[int | None, typer.Option(min=1, help="Timed rounds; default by configuration.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Time every method's update and evaluation against the encoder's own cost, in one run."""
+    from ttt_bench.cli.inspectors import run_bench_command
+
+    run_bench_command(config, device, repeats, json)

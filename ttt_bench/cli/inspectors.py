@@ -40,3 +40,23 @@ def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint:
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['refused']} refused with a reason")
     if counts["failed"]:
         sys.exit(1)
+
+
+def run_bench_command(config: str, device: str, repeats: int | None, as_json: bool) -> None:
+    """Run the benchmark and print its table, or one JSON object."""
+    import json
+
+    from rich.console import Console
+
+    from ttt_bench.bench.run import as_table, harness_lines, run_bench
+
+    quiet = Console(stderr=True)
+    with quiet.status("") as line:
+        result = run_bench(config, device, repeats, line.update)
+    if as_json:
+        print(json.dumps(result.as_json(), indent=1))
+        return
+    console = Console() if quiet.is_terminal else Console(width=140)
+    console.print(as_table(result))
+    for text in harness_lines(result):
+        console.print(text, highlight=False)

@@ -1,0 +1,86 @@
+"""Identities: stable across processes and orders, sensitive to every setting, blind to names."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from tiny_sweep import REPOSITORY
+
+from ttt_bench.identity import identity
+from ttt_bench.network.config import NetworkConfig
+from ttt_bench.plan.config import SweepConfig
+from ttt_bench.plan.plan import make_plan
+from ttt_bench.registry import parse_methods
+
+
+def cells(**changes):
+    config = SweepConfig(pairs=("rooms/studio->rooms/fog",), methods=tuple(parse_methods("s4t")))
+    return {c.method: c for c in make_plan(replace(config, **changes)).cells}
+
+
+def test_order_of_keys_does_not_matter():
+    assert identity({"a": 1, "b": (2, 3)}) == identity({"b": [2, 3], "a": 1})
+    assert identity({"a": 1}) != identity({"a": 1.5})
+
+
+def test_the_same_in_another_process():
+    code = "from ttt_bench.identity import identity; print(identity({'x': [1, 2.5, 'é', None, True]}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == identity({"x": [1, 2.5, "é", None, True]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": (1,)},
+        {"steps": 9},
+        {"batch_size": 4},
+        {"batches": 3},
+        {"size": (64, 96)},
+        {"recipes": ("paper",)},
+        {"protocols": ("episodic",)},
+        {"trainings": ("joint",)},
+        {"eval_steps": (0, 10)},
+        {"tasks": ("semseg", "depth")},
+        {"network": NetworkConfig("resnet18", "conv")},
+        {"pairs": ("rooms/studio->rooms/dusk",)},
+        {"pairs": ("rooms/fog->rooms/studio",)},
+        {"methods": tuple(parse_methods("s4t(mask_ratio=0.5)"))},
+    ],
+)
+def test_every_setting_gives_another_cell(change):
+    assert cells(**change)["s4t"].id != cells()["s4t"].id
+
+
+def test_test_time_options_share_the_source_part():
+    plain, weighted, masked = (
+        {c.method: c for c in make_plan(SweepConfig(
+            pairs=("rooms/studio->rooms/fog",), methods=tuple(parse_methods(text)))).cells}["s4t"]
+        for text in ("s4t", "s4t(loss_weight=0.5)", "s4t(mask_ratio=0.5)")
+    )  # fmt: skip
+    assert plain.branch.id == weighted.branch.id != masked.branch.id
+    assert len({plain.id, weighted.id, masked.id}) == 3
+    assert plain.source.id == masked.source.id
+
+
+def test_joint_training_concerns_only_methods_with_a_branch():
+    joint = cells(trainings=("joint",))
+    assert joint["s4t"].source.id != joint["base"].source.id
+    assert joint["base"].source.id == cells()["base"].source.id
+
+
+def test_fit_settings_leave_the_network_alone():
+    config = SweepConfig(pairs=("rooms/studio->rooms/fog",), methods=tuple(parse_methods("s4t")))
+    other = replace(config, source_training=replace(config.source_training, fit_iterations=7))
+    first, second = ({c.method: c for c in make_plan(c).cells}["s4t"] for c in (config, other))
+    assert first.source.id == second.source.id
+    assert first.branch.id != second.branch.id
+
+
+def test_the_controls_always_come_first():
+    assert [name for name, _ in parse_methods("tent")] == ["base", "bn", "tent"]
+    assert [name for name, _ in parse_methods("tent,base")] == ["base", "bn", "tent"]
+    names = [name for name, _ in parse_methods("all")]
+    assert names[:2] == ["base", "bn"]
+    assert set(names) >= {"s4t", "tent", "tipi", "ttt", "tttpp", "tttflow", "clust3", "actmad", "nctt"}

@@ -1,0 +1,191 @@
+"""The whole benchmark, and its two forms: a table and one JSON object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.table import Table
+
+from ttt_bench import registry
+from ttt_bench.bench.config import BenchConfig, bench_config
+from ttt_bench.bench.harness import harness_costs
+from ttt_bench.bench.subjects import (
+    ENCODER_BOTH,
+    ENCODER_FORWARD,
+    Subject,
+    encoder_subjects,
+    method_subjects,
+)
+from ttt_bench.bench.timing import Progress, Timing, matrix_peak, peak_memory, time_interleaved
+from ttt_bench.provenance import provenance
+
+
+@dataclass(frozen=True)
+class MethodCost:
+    """What one method costs, beside what its definition forces."""
+
+    name: str
+    step: Timing | None
+    """None for a control without updates."""
+    evaluation: Timing
+    forwards: float
+    """Encoder forwards of one update without a graph, in pixels of the batch."""
+    with_graph: float
+    """Encoder forwards with a graph, each walked back once."""
+    memory: int
+    parameters: int
+    updated: int
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """All measurements of one run."""
+
+    config: BenchConfig
+    device: str
+    encoder_forward: Timing
+    encoder_both: Timing
+    encoder_memory: int
+    peak: float
+    methods: tuple[MethodCost, ...]
+    harness: dict[str, float]
+
+    def forced(self, cost: MethodCost) -> float:
+        """The update that the method's own forwards and backwards cost at the encoder's speed, over the encoder's."""
+        bare = cost.forwards * self.encoder_forward.seconds + cost.with_graph * self.encoder_both.seconds
+        return bare / self.encoder_both.seconds
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "config": self.config.name,
+            "encoder": {
+                "forward_seconds": self.encoder_forward.seconds,
+                "forward_backward_seconds": self.encoder_both.seconds,
+                "peak_memory_bytes": self.encoder_memory,
+                "forward_backward_flops": self.encoder_both.flops,
+            },
+            "matrix_product_flops_per_second": self.peak,
+            "methods": {cost.name: self._method_json(cost) for cost in self.methods},
+            "harness": self.harness,
+            "provenance": provenance(device=self.device, threads=torch.get_num_threads()),
+        }
+
+    def _method_json(self, cost: MethodCost) -> dict[str, Any]:
+        step = cost.step
+        return {
+            "step_seconds": step.seconds if step else None,
+            "step_ratio": step.seconds / self.encoder_both.seconds if step else None,
+            "forced_ratio": self.forced(cost) if step else None,
+            "forwards": cost.forwards,
+            "forwards_with_graph": cost.with_graph,
+            "eval_seconds": cost.evaluation.seconds,
+            "eval_ratio": cost.evaluation.seconds / self.encoder_forward.seconds,
+            "memory_bytes": cost.memory,
+            "memory_ratio": cost.memory / self.encoder_memory,
+            "parameters": cost.parameters,
+            "parameters_updated": cost.updated,
+            "step_flops": step.flops if step else None,
+            "step_flops_per_second": step.flops / step.seconds if step else None,
+            "spread": step.spread if step else None,
+        }
+
+
+def run_bench(
+    config_name: str, device: str, repeats: int | None = None, progress: Progress | None = None
+) -> BenchResult:
+    """Measure everything in one run.
+
+    Raises:
+        UserError: the configuration is unknown.
+    """
+    config = bench_config(config_name)
+    encoder = encoder_subjects(config, device)
+    by_method = {name: method_subjects(config, name, device) for name in registry.discover()}
+    subjects = [*encoder, *(s for group in by_method.values() for s in group)]
+    timings = time_interleaved(subjects, repeats or config.repeats, device, progress)
+    costs = tuple(_cost(config, name, group, timings, device, progress) for name, group in by_method.items())
+    if progress is not None:
+        progress("peak memory of the encoder, matrix product, harness")
+    return BenchResult(
+        config=config,
+        device=device,
+        encoder_forward=timings[ENCODER_FORWARD],
+        encoder_both=timings[ENCODER_BOTH],
+        encoder_memory=peak_memory(config.name, ENCODER_BOTH, device),
+        peak=matrix_peak(device),
+        methods=costs,
+        harness=harness_costs(),
+    )
+
+
+def _cost(
+    config: BenchConfig,
+    name: str,
+    group: list[Subject],
+    timings: dict[str, Timing],
+    device: str,
+    progress: Progress | None,
+) -> MethodCost:
+    if progress is not None:
+        progress(f"peak memory of {name}")
+    adapter = group[0].adapter
+    assert adapter is not None
+    before = (adapter.cost.forward_pixels, adapter.cost.backward_pixels)
+    updates = group[0].name.endswith("step")
+    if updates:
+        group[0].run()
+    pixels = config.batch * config.size[0] * config.size[1]
+    forward = (adapter.cost.forward_pixels - before[0]) / pixels
+    graph = (adapter.cost.backward_pixels - before[1]) / pixels
+    return MethodCost(
+        name=name,
+        step=timings[group[0].name] if updates else None,
+        evaluation=timings[group[-1].name],
+        forwards=forward - graph,
+        with_graph=graph,
+        memory=peak_memory(config.name, group[0].name, device),
+        parameters=sum(p.numel() for p in adapter.model.parameters()),
+        updated=sum(p.numel() for p in adapter.parameters),
+    )
+
+
+def as_table(result: BenchResult) -> Table:
+    """One row per method: ratios to the encoder, memory, parameters."""
+    config = result.config
+    table = Table(
+        title=f"{config.name}: {config.network.backbone}, {config.size[0]}x{config.size[1]}, batch {config.batch}, "
+        f"{result.device}; encoder forward {result.encoder_forward.seconds:.3f} s, "
+        f"forward+backward {result.encoder_both.seconds:.3f} s, {result.encoder_memory / 2**20:.0f} MiB",
+        title_justify="left",
+    )
+    heads = ("method", "step (s)", "/ encoder f+b", "forced", "evaluation / f", "memory / f+b", "GFLOP/s", "params (M)")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left")
+    for cost in result.methods:
+        step = cost.step
+        table.add_row(
+            cost.name,
+            f"{step.seconds:.3f}" if step else "–",
+            f"{step.seconds / result.encoder_both.seconds:.2f}" if step else "–",
+            f"{result.forced(cost):.2f} ({cost.forwards:.1f}f + {cost.with_graph:.1f}fb)" if step else "–",
+            f"{cost.evaluation.seconds / result.encoder_forward.seconds:.2f}",
+            f"{cost.memory / result.encoder_memory:.2f}",
+            f"{step.flops / step.seconds / 1e9:.0f}" if step else "–",
+            f"{cost.parameters / 1e6:.2f}",
+        )
+    return table
+
+
+def harness_lines(result: BenchResult) -> list[str]:
+    """What the harness costs, in words."""
+    found = result.harness
+    return [
+        f"matrix product: {result.peak / 1e9:.0f} GFLOP/s",
+        f"small cell: {found['cell_seconds']:.2f} s, of which arithmetic {found['arithmetic_seconds']:.2f} s: "
+        f"overhead {100 * found['overhead_share']:.1f} %",
+        f"cached batch {1e3 * found['batch_seconds']:.1f} ms, save {1e3 * found['save_seconds']:.1f} ms, "
+        f"load {1e3 * found['load_seconds']:.1f} ms per trajectory",
+    ]

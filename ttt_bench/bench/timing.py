@@ -1,0 +1,103 @@
+"""Seconds, FLOPs and peak memory of subjects."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ttt_bench.bench.config import bench_config
+from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians of one subject."""
+
+    seconds: float
+    spread: float
+    """(max - min) / median over the repeats: how far to trust it."""
+    flops: int
+
+
+def time_interleaved(
+    subjects: Sequence[Subject], repeats: int, device: str, progress: Progress | None = None
+) -> dict[str, Timing]:
+    """Time all subjects in turn, again and again, so that a drifting machine drifts for all of them.
+
+    The first round warms up and counts FLOPs; it is not timed.
+    """
+    flops = {}
+    for subject in subjects:
+        with FlopCounterMode(display=False) as counter:
+            subject.run()
+        flops[subject.name] = counter.get_total_flops()
+    seconds: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+    for repeat in range(repeats):
+        for subject in subjects:
+            if progress is not None:
+                progress(f"round {repeat + 1} of {repeats}: {subject.name}")
+            seconds[subject.name].append(_timed(subject, device))
+    return {
+        name: Timing(statistics.median(each), (max(each) - min(each)) / statistics.median(each), flops[name])
+        for name, each in seconds.items()
+    }
+
+
+def _timed(subject: Subject, device: str) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    subject.run()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def matrix_peak(device: str, size: int = 2048) -> float:
+    """FLOP/s of a large float32 matrix product, the practical ceiling of this machine (best of five)."""
+    left, right = (torch.randn(size, size, device=device) for _ in range(2))
+    subject = Subject("matrix product", lambda: left @ right)
+    best = min(_timed(subject, device) for _ in range(5))
+    return 2.0 * size**3 / best
+
+
+def peak_memory(config: str, subject: str, device: str) -> int:
+    """Peak bytes of a process that does nothing but ``subject`` twice.
+
+    On the CPU the whole process counts (a fresh one, since a peak cannot be reset); on CUDA the device's memory.
+    """
+    command = [sys.executable, "-m", "ttt_bench.bench.timing", config, subject, device]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _run_alone(config_name: str, name: str, device: str) -> int:
+    config = bench_config(config_name)
+    method = name.split()[0]
+    subjects = encoder_subjects(config, device) if method == "encoder" else method_subjects(config, method, device)
+    subject = next(s for s in subjects if s.name == name)
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    for _ in range(2):
+        subject.run()
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(_run_alone(*sys.argv[1:])))
