@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def _named(
                 kind: places[kind].get(name, root / choices[0] / f"{name}{suffixes[0]}")
                 for kind, (choices, suffixes) in folders.items()
             }
-            items.append(Item(split, name, files))
+            items.append(Item(split, name, files.__getitem__))
     return tuple(items), tuple(problems)
 
 
@@ -180,11 +181,15 @@ def _scene(
     stems = sorted(frozenset.union(*(listing.stems for listing in listings.values())), key=view_order)
     if len(listings) < len(MODALITIES):
         return []
-    return [Item(split, f"{scene}/{stem}", {m: listings[m].path(stem) for m in MODALITIES}) for stem in stems]
+    return [Item(split, f"{scene}/{stem}", partial(_view, listings, stem)) for stem in stems]
+
+
+def _view(listings: dict[str, Listing], stem: str, modality: str) -> Path:
+    return listings[modality].path(stem)
 
 
 def _taskonomy_axes(item: Item, content: dict[str, Array]) -> npt.NDArray[np.float64]:
-    depth = taskonomy.read_depth(item.files["depth_zbuffer"])
+    depth = taskonomy.read_depth(item.find("depth_zbuffer"))
     depth = np.where(depth == 255, 0, depth).astype(np.float32)
     normals = unit_normals(content["normal"], taskonomy.NORMAL_SIGNS)
     side = depth.shape[1]

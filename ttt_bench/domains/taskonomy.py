@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,12 @@ class Taskonomy(Domain):
                     "splits_taskonomy/train_val_test_tiny.csv of your own replaces the official one.",
                 )
         listings = {modality: list_views(folders[modality][scene]) for modality in MODALITIES}
-        self._listings[scene] = listings
         every = frozenset.union(*(listing.stems for listing in listings.values()))
         common = frozenset.intersection(*(listing.stems for listing in listings.values()))
         if len(common) < len(every):
             log.info("Taskonomy: %d views of %s lack a file and are left out.", len(every - common), scene)
+        # Only how files are named is kept: the sets of views would be a burden to every worker process.
+        self._listings[scene] = {m: replace(listing, stems=frozenset()) for m, listing in listings.items()}
         return [View(scene, stem) for stem in sorted(common, key=view_order)]
 
     def length(self, split: Split) -> int:

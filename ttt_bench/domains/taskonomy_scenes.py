@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ttt_bench.domains.base import SPLITS, Split
 from ttt_bench.errors import UserError
@@ -30,9 +31,8 @@ SPLIT_FILE = "train_val_test_tiny.csv"
 VIEW = re.compile(r"(point_(\d+)_view_(\d+))(?:_domain_(.*))?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class View:
-    """One image: which scene, and the part of its file names that all modalities share."""
+class View(NamedTuple):
+    """One image: which scene, and the part of its file names that all modalities share. There are a million."""
 
     scene: str
     stem: str
