@@ -56,6 +56,7 @@ class ActMAD(Method):
         hooks="every encoder batch norm, pre-activation, only inside the call",
         defaults="the dense (KITTI detection) recipe: loss scale 1, SGD 1e-4 with nesterov momentum 0.9 and "
         "weight decay 5e-4; one step per batch, online",
+        parity_cases=6,
         deviations=(
             "stored maps are resized bilinearly to the target's size (the official data has one size); "
             "resize=images or moments=channel avoid it",

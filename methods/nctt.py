@@ -53,6 +53,7 @@ class NCTTT(Method):
         hooks="c2 at its own resolution",
         defaults="E=1536, hidden 4, std 0.1 and 0.015 of the official configuration; 1e-5, 20-50 steps, reset before "
         "each batch",
+        parity_cases=13,
         deviations=(
             "projection and first discriminator layer are both linear and are applied as one, same numbers",
             "the cross-entropy is taken of logits; the official one of probabilities, clamped when saturated",

@@ -36,6 +36,7 @@ class S4T(Method):
         updates="encoder, projection and TBS; never the main or auxiliary heads",
         hooks="encoder features c2..c5",
         defaults="the release's NYUD configuration: ratio 0.8, weights 1/1/10/50, lambda 0.01",
+        parity_cases=57,
         deviations=(
             "task weights enter the test loss once, as in the paper (release: squared; task_weights=squared)",
             "tasks are matched by name between source and target (release: by position, scrambled)",

@@ -23,6 +23,7 @@ class Tent(Method):
         equation="mean over pixels of H(softmax z) for the segmentation logits z (eq. 1)",
         updates="batch-norm weight and bias of the encoder",
         defaults="Adam 1e-3 of the official CIFAR-10-C example",
+        parity_cases=8,
         deviations=(
             "the reduction over pixels is the mean (the official code is for classification only)",
             "predictions are read after the update; the official code returns those before the last one",

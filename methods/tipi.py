@@ -42,6 +42,7 @@ class Tipi(Method):
         equation="sum over tasks of w_t D_t(f(x + delta), stopgrad f(x)) + entropy, delta = one FGSM step",
         updates="batch-norm weight and bias of the encoder, shared by two sets of statistics",
         defaults="official ImageNet-C preset: SGD momentum 0.9, 2.5e-4 per 64 images, random start, 1 step a batch",
+        parity_cases=8,
         deviations=(
             "depth: squared difference; normals: 1 - cosine; edges: Bernoulli KL; weighted as at source time",
             "one perturbation serves all tasks; invariance=semseg restores the classification form",

@@ -33,6 +33,7 @@ class TTT(Method):
         equation="4-way cross-entropy of h(f(rot90(view, k))), k in 0..3 (eq. 3)",
         updates="encoder and rotation head",
         defaults="official: SGD 1e-3, no momentum, train-mode norms; 10 steps a batch (1 when online)",
+        parity_cases=7,
         deviations=(
             "batches of B different images give 4 views each; the official code adapts on views of one image",
             "head on globally pooled c2..c5 (S4T's parameter count); head=stage is the original's shape",

@@ -36,6 +36,7 @@ class TTTFlow(Method):
         hooks="c3 at its own resolution",
         defaults="3 checkerboard couplings, 2 ActNorms (+26,003,462 parameters with ResNet-50); SGD 1e-3, momentum "
         "0.9, weight decay 5e-4, 10 steps, reset before each batch; flow fitted on frozen features with the same rate",
+        parity_cases=6,
         deviations=(
             "masks follow the map, which need not be square or of one size",
             "the flow's gradient is clipped while it is fitted; the published settings are known to diverge",

@@ -43,6 +43,7 @@ class TTTpp(Method):
         equation="NT-Xent + sum over 2 levels of s |C_s - C_t|^2 / noise + s/2 |m_s - m_t|^2 / noise",
         updates="encoder",
         defaults="official CIFAR-10 script: SGD 1e-2, momentum 0.9, scales 0.05 and 0.2, temperature 0.5",
+        parity_cases=13,
         deviations=(
             "steps on the batch at hand instead of epochs over the test set; warmup and delay mirror bnepoch",
             "queue 256 (official 1536 with batch 256): every update pushes its batch, also a repeated one",

@@ -46,6 +46,8 @@ class Card:
     hooks: str = "none"
     defaults: str = ""
     """Where the default options come from."""
+    parity_cases: int = 0
+    """Reference cases of the official code that this code reproduces (a test holds the number to the runner's)."""
     deviations: tuple[str, ...] = ()
     """What differs from the published code, one line each, with the option that restores it."""
     oddities: tuple[str, ...] = ()

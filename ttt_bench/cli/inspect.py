@@ -40,6 +40,7 @@ def _show_card(info: MethodInfo) -> None:
         ("source part", _source_part(info)),
         ("native optimiser", _native(info)),
         ("defaults from", card.defaults),
+        ("parity", f"{card.parity_cases} reference cases of the official code passed" if card.parity_cases else ""),
         *(("option", f"{key} = {value!r}") for key, value in info.options.items()),
         *(("deviation", line) for line in card.deviations),
         *(("official oddity", line) for line in card.oddities),
