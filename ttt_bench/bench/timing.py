@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ttt_bench.bench.config import bench_config
 from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
+from ttt_bench.memory import resident_peak
 
 Progress = Callable[[str], None]
 
@@ -96,7 +96,7 @@ def _run_alone(config_name: str, name: str, device: str) -> int:
         subject.run()
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+    return resident_peak()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.loading import MEAN, STD, SampleSet
 from ttt_bench.identity import identity
+from ttt_bench.memory import resident_peak
 from ttt_bench.method import Method, Model
 from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.source.branches import load_model, load_scores
@@ -175,9 +176,7 @@ def _peak_memory(device: torch.device | str) -> int:
     """Peak bytes: of the device on CUDA, of this process since its start on the CPU."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    import resource
-
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+    return resident_peak()
 
 
 def _device_name(device: torch.device | str) -> str:
