@@ -176,6 +176,4 @@ def require_choice(method: Method, **choices: Sequence[str]) -> None:
     for option, valid in choices.items():
         value = getattr(method, option)
         if value not in valid:
-            raise UserError(
-                f"{method.name}({option}={value}): {value!r} is unknown.", did_you_mean(value, valid)
-            )
+            raise UserError(f"{method.name}({option}={value}): {value!r} is unknown.", did_you_mean(value, valid))

@@ -15,9 +15,7 @@ from ttt_bench.tasks.task import IGNORE
 CLASSES = 5
 
 
-def fitted_model(
-    method: Method, network: Network, size: tuple[int, int], batch: int = 4, iterations: int = 3
-) -> Model:
+def fitted_model(method: Method, network: Network, size: tuple[int, int], batch: int = 4, iterations: int = 3) -> Model:
     """``network`` (frozen here) with ``method``'s auxiliary part, fitted for a few iterations on random data.
 
     Args:

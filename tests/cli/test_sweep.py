@@ -51,7 +51,9 @@ def test_finished_sweep_never_loads_torch(run, tmp_path, tiny_cache):
         "from ttt_bench.cli import main\nmain()\nassert 'torch' not in sys.modules"
     )
     places = ["--out", str(tmp_path / "results"), "--cache", str(tiny_cache)]
-    done = subprocess.run([sys.executable, "-c", script, *TINY, *places], cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *TINY, *places], cwd=REPOSITORY, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "done" in done.stdout
 
@@ -147,7 +149,9 @@ def test_failing_cell_is_recorded_and_the_sweep_goes_on(run, tmp_path):
     assert "3 done" in out
     run(*arguments)
     assert folder.failure(failed).attempt == 1, "failures are not retried unless asked for"
-    file.write_text(BAD_METHOD.replace('raise ValueError("deliberate")', "return model.network(images)['depth'].mean()"))
+    file.write_text(
+        BAD_METHOD.replace('raise ValueError("deliberate")', "return model.network(images)['depth'].mean()")
+    )
     code, out, _ = run(*arguments, "--retry", "failed")
     assert code == 0, out
     assert folder.failed() == set()

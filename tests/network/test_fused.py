@@ -39,7 +39,9 @@ def test_fused_equals_naive_with_gradients(dtype, tolerance, bias):
         direction = torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
         results.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
     for fused, naive in zip(*results, strict=True):
-        torch.testing.assert_close(fused, naive, rtol=tolerance, atol=tolerance * max(1.0, float(naive.detach().abs().max())))
+        torch.testing.assert_close(
+            fused, naive, rtol=tolerance, atol=tolerance * max(1.0, float(naive.detach().abs().max()))
+        )
 
 
 @settings(max_examples=25, deadline=None)

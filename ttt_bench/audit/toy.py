@@ -32,7 +32,5 @@ def make_toy(method: Method, tasks: tuple[str, ...] = tuple(TASKS), size: tuple[
     """A ResNet-10 with random weights whose branch for ``method`` was fitted for a few iterations."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network(
-            NetworkConfig("resnet10", "linear"), {name: TASKS[name].outputs(CLASSES) for name in tasks}
-        )
+        network = Network(NetworkConfig("resnet10", "linear"), {name: TASKS[name].outputs(CLASSES) for name in tasks})
     return Toy(method, fitted_model(method, network, size), tasks)

@@ -52,9 +52,12 @@ def _torch() -> Iterator[Finding]:
 
         torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     except (ImportError, RuntimeError, AttributeError) as error:
-        yield False, (
-            f"torch and torchvision do not fit together ({error}): install both from one index, "
-            "never a +cpu build beside a plain one."
+        yield (
+            False,
+            (
+                f"torch and torchvision do not fit together ({error}): install both from one index, "
+                "never a +cpu build beside a plain one."
+            ),
         )
         return
     yield True, "torch and torchvision are a matched pair"

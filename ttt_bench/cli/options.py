@@ -60,18 +60,14 @@ def read_request(
     recipes: Annotated[
         str | None, typer.Option(help="native (each method's own), paper (SGD 2e-5).", rich_help_panel=What)
     ] = None,
-    protocols: Annotated[
-        str | None, typer.Option(help="online, episodic, single.", rich_help_panel=What)
-    ] = None,
+    protocols: Annotated[str | None, typer.Option(help="online, episodic, single.", rich_help_panel=What)] = None,
     training: Annotated[
         str | None, typer.Option(help="shared (one frozen network), joint.", rich_help_panel=What)
     ] = None,
     tasks: Annotated[
         str | None, typer.Option(help="semseg,depth,normal,edge; default: all shared.", rich_help_panel=What)
     ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)
-    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)] = None,
     preset: Annotated[str, typer.Option(help="fast or paper: defaults for all below.", rich_help_panel=What)] = "fast",
     steps: Annotated[int | None, typer.Option(help="Updates per target batch.", rich_help_panel=How)] = None,
     eval_steps: Annotated[
@@ -144,9 +140,7 @@ def read_request(
 
 def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str, Any]) -> tuple[Any, Any]:
     base = SweepConfig(pairs=(), methods=())
-    chosen = replace(
-        defaults.pop("network", base.network), **{k: v for k, v in network.items() if v is not None}
-    )
+    chosen = replace(defaults.pop("network", base.network), **{k: v for k, v in network.items() if v is not None})
     source = defaults.pop("source_training", TRAINING_PRESETS["fast"])
     return chosen, replace(source, **{k: v for k, v in training.items() if v is not None})
 

@@ -53,7 +53,7 @@ class SweepProgress:
             self._speak(work, done, total, text)
         elif event == "retrying":
             self._drop(work)
-            self._console.print(f"{work.label}: {text}", style="yellow", markup=False, highlight=False)
+            self._console.print(f"{work.label}: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         elif event in ("done", "failed", "skipped"):
             self._end(event, work, text)
 
@@ -63,16 +63,22 @@ class SweepProgress:
         if self._console.is_terminal or now - self._spoken.setdefault(work.id, now) < SPEAK_SECONDS:
             return
         self._spoken[work.id] = now
-        self._console.print(f"  {work.label}: {done}/{total} {text}", style="dim", markup=False, highlight=False)
+        self._console.print(
+            f"  {work.label}: {done}/{total} {text}", style="dim", markup=False, highlight=False, soft_wrap=True
+        )
 
     def _end(self, event: Event, work: Work, text: str) -> None:
         self._over += 1
         seconds = self._drop(work)
         self._bars.update(self._overall, completed=min(self._over, self._total))
         if event == "failed":
-            self._console.print(f"failed: {work.label}: {text}", style="red", markup=False, highlight=False)
+            self._console.print(
+                f"failed: {work.label}: {text}", style="red", markup=False, highlight=False, soft_wrap=True
+            )
         elif event == "done" and (work.kind != "cell" or not self._console.is_terminal):
-            self._console.print(f"{work.label} ({seconds:.1f} s)", style="dim", markup=False, highlight=False)
+            self._console.print(
+                f"{work.label} ({seconds:.1f} s)", style="dim", markup=False, highlight=False, soft_wrap=True
+            )
 
     def _drop(self, work: Work) -> float:
         """Remove the bar of ``work``; how many seconds it was there."""

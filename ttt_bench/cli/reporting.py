@@ -22,9 +22,7 @@ def make_report(folder: Path, metrics: str, figures: bool, fixed_step: int | Non
         raise UserError(f"There is no sweep in {folder}.", "Check the name and --out, or run a sweep first.")
     chosen = [word.strip() for word in metrics.split(",") if word.strip()] or None
     with console.status("Making tables and figures"):
-        report = build_report(
-            folder, metrics=chosen, figures=figures, fixed_step=fixed_step, command=command()
-        )
+        report = build_report(folder, metrics=chosen, figures=figures, fixed_step=fixed_step, command=command())
     # A file or a pipe has no width of its own.
     wide = console if console.is_terminal else Console(width=WIDTH)
     wide.print(terminal_table(report, wide.width))

@@ -22,9 +22,7 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def fused_conv1x1(
-    levels: Sequence[Tensor], weight: Tensor, bias: Tensor | None, grid: tuple[int, int]
-) -> Tensor:
+def fused_conv1x1(levels: Sequence[Tensor], weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> Tensor:
     """``conv1x1(concat(resize(level, grid) for level in levels))``, computed level by level.
 
     Args:
@@ -37,9 +35,7 @@ def fused_conv1x1(
         (B, out, h, w).
     """
     parts = torch.split(weight, [level.shape[1] for level in levels], dim=1)
-    total = sum(
-        resize(F.conv2d(level, part), grid) for level, part in zip(levels, parts, strict=True)
-    )
+    total = sum(resize(F.conv2d(level, part), grid) for level, part in zip(levels, parts, strict=True))
     assert isinstance(total, Tensor), "at least one level is needed"
     return total if bias is None else total + bias.view(1, -1, 1, 1)
 

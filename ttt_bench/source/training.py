@@ -65,9 +65,7 @@ def _permutation(length: int, seed: int, epoch: int) -> Tensor:
     key = (length, seed, epoch)
     if key not in _PERMUTATIONS:
         _PERMUTATIONS.clear() if len(_PERMUTATIONS) > 4 else None
-        _PERMUTATIONS[key] = torch.randperm(
-            length, generator=torch.Generator().manual_seed(hash_seed(seed, 1, epoch))
-        )
+        _PERMUTATIONS[key] = torch.randperm(length, generator=torch.Generator().manual_seed(hash_seed(seed, 1, epoch)))
     return _PERMUTATIONS[key]
 
 

@@ -48,9 +48,7 @@ def masked_l1(prediction: Tensor, label: Tensor) -> Tensor:
     return error.sum() / valid.sum().clamp(min=1)
 
 
-def edge_loss(
-    prediction: Tensor, label: Tensor, positive_weight: float | None = EDGE_POSITIVE_WEIGHT
-) -> Tensor:
+def edge_loss(prediction: Tensor, label: Tensor, positive_weight: float | None = EDGE_POSITIVE_WEIGHT) -> Tensor:
     """Balanced binary cross-entropy, mean over valid pixels; both (B, 1, H, W), prediction = logit.
 
     ``positive_weight`` weighs edge pixels, its complement the others; None = the batch's share of non-edges.
