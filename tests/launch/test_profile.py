@@ -71,7 +71,7 @@ def test_walltimes(tmp_path, text, minutes):
 )
 def test_wrong_values_are_refused_by_name(tmp_path, text, said):
     path = write(tmp_path, text)
-    with pytest.raises(UserError, match="mine.toml") as caught:
+    with pytest.raises(UserError, match=r"mine\.toml") as caught:
         read_profile(path)
     assert said in caught.value.message
 

@@ -220,7 +220,7 @@ def test_nothing_is_lost_whatever_happens(cluster, tmp_path):
     endless = cluster.cell("slow", 0, seconds="4.0")
 
     # scontrol requeue of a running task
-    job, before = cluster.running(first, updates=3)
+    job, _ = cluster.running(first, updates=3)
     subprocess.run(["scontrol", "requeue", job], check=True)
 
     # kill -9 of a worker; the task outlives it and tries again

@@ -141,8 +141,11 @@ def schedule(
     arrays: list[JobArray] = []
     for stage in STAGES:
         new: list[JobArray] = []
-        for bundles in _groups([w for w in works if _STAGE[w.kind] == stage], places, queued):
-            tasks = _tasks(bundles, forecast, limits, bundled=stage == "adapt")
+        own = [work for work in works if _STAGE[work.kind] == stage]
+        # Long tasks must not leave slots empty that shorter ones would fill.
+        length = min(limits.task_seconds, sum(map(forecast, own)) / limits.parallelism) if stage == "adapt" else 0.0
+        for bundles in _groups(own, places, queued, min(MOST_GROUPS, limits.parallelism)):
+            tasks = _tasks(bundles, forecast, length)
             for first in range(0, len(tasks), limits.array_size):
                 chunk = tuple(tasks[first : first + limits.array_size])
                 after, after_jobs = _dependencies(chunk, places, queued, arrays)
@@ -175,14 +178,14 @@ def share(total: int, sizes: Sequence[int]) -> list[int]:
 Bundle = tuple[Work, ...]
 
 
-def _groups(works: list[Work], places: Mapping[str, Place], queued: Mapping[str, str]) -> list[list[Bundle]]:
-    """Works of one stage, grouped by what they wait for; few enough groups."""
+def _groups(works: list[Work], places: Mapping[str, Place], queued: Mapping[str, str], most: int) -> list[list[Bundle]]:
+    """Works of one stage, grouped by what they wait for, in at most ``most`` groups."""
     groups: dict[frozenset[str], list[Bundle]] = {}
     for bundle in _with_their_data(works):
         waits = frozenset(n for work in bundle for n in work.needs if n in places or n in queued)
         groups.setdefault(waits, []).append(bundle)
     merged = list(groups.values())
-    size = -(-len(merged) // MOST_GROUPS)
+    size = -(-len(merged) // most)
     return [list(chain(*merged[i : i + size])) for i in range(0, len(merged), size)] if merged else []
 
 
@@ -197,13 +200,11 @@ def _with_their_data(works: list[Work]) -> list[Bundle]:
     return bundles + [(work,) for work in data.values()]
 
 
-def _tasks(bundles: list[Bundle], forecast: Callable[[Work], float], limits: Limits, bundled: bool) -> list[Task]:
-    seconds = [sum(map(forecast, bundle)) for bundle in bundles]
-    # Long tasks must not leave slots empty that shorter ones would fill.
-    target = min(limits.task_seconds, sum(seconds) / limits.parallelism) if bundled else 0.0
+def _tasks(bundles: list[Bundle], forecast: Callable[[Work], float], length: float) -> list[Task]:
     tasks: list[Task] = []
-    for bundle, cost in zip(bundles, seconds, strict=True):
-        if tasks and bundled and tasks[-1].seconds + cost <= target:
+    for bundle in bundles:
+        cost = sum(map(forecast, bundle))
+        if tasks and tasks[-1].seconds + cost <= length:
             tasks[-1] = Task(tasks[-1].works + bundle, tasks[-1].seconds + cost)
         else:
             tasks.append(Task(bundle, cost))

@@ -58,8 +58,9 @@ def lay_out(plan: Plan) -> list[Work]:
         data = add(_decode(plan.source_data(source)))
         add(Work(source.id, "train", f"train {source.label}", frozenset({data}), plan.source_data(source), source))
     fits: dict[str, str] = {}
+    all_branches = plan.branches
     for source in plan.sources:
-        branches = tuple(branch for branch in plan.branches if branch.source.id == source.id)
+        branches = tuple(branch for branch in all_branches if branch.source.id == source.id)
         for group in _fit_groups(branches):
             fit = Work(
                 id=identity({"kind": "fit", "branches": [b.id for b in group]}),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ttt_bench import registry
 from ttt_bench.cell.spec import Cell
+from ttt_bench.domains.base import Domain
 from ttt_bench.domains.pairs import Pair, parse_pair
 from ttt_bench.errors import UserError
 from ttt_bench.plan.config import SweepConfig
@@ -105,7 +107,7 @@ def _cell(
     available = pair.source.length("train")
     source = SourceSpec(
         domain=pair.source.name,
-        fingerprint=pair.source.fingerprint(),
+        fingerprint=_fingerprint(pair.source),
         tasks=pair.tasks,
         classes=pair.classes,
         size=config.size,
@@ -118,7 +120,7 @@ def _cell(
         pair=pair.name,
         branch=BranchSpec(source, info.name, source_options),
         target=pair.target.name,
-        target_fingerprint=pair.target.fingerprint(),
+        target_fingerprint=_fingerprint(pair.target),
         target_samples=_target_samples(config, pair),
         method=info.name,
         options=options,
@@ -132,6 +134,12 @@ def _cell(
         precision=config.precision,
         changed=tuple(key for key, value in options.items() if value != info.options[key]),
     )
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(domain: Domain) -> str:
+    """Once per domain, not once per cell: plans hold thousands."""
+    return domain.fingerprint()
 
 
 def _fitted(config: SweepConfig, available: int) -> TrainingConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
@@ -66,7 +67,7 @@ class SourceSpec:
     joint: tuple[str, dict[str, Any]] | None = None
     """(method, its source options) trained along with the network; None: the network alone."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Identity hash; the domain's name is left out, its fingerprint decides.
 
@@ -90,7 +91,7 @@ class BranchSpec:
     options: dict[str, Any]
     """The options that influence the source-time part."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Identity hash."""
         training = self.source.training
