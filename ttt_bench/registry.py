@@ -7,11 +7,12 @@ torch; ``load`` imports one file when its code is needed.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -44,6 +45,9 @@ class MethodInfo:
     source_options: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     """Option names with their default values."""
+    code: str = ""
+    """Hash of the file, for methods from outside: their results must not outlive an edit. The project's own
+    methods raise ``SCHEMA`` instead, so that a comment does not cost a sweep."""
 
 
 def methods_folder() -> Path:
@@ -60,15 +64,19 @@ def discover(extra: tuple[Path, ...] = ()) -> dict[str, MethodInfo]:
     Raises:
         UserError: a file is missing, is not a method, or two files claim one name.
     """
-    files = sorted(methods_folder().glob("[!_]*.py"))
+    own = sorted(methods_folder().glob("[!_]*.py"))
+    outside = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         spec = importlib.util.find_spec(point.module)
         if spec is None or spec.origin is None:
             raise UserError(f"The entry point {point.name!r} names {point.module!r}, which cannot be found.")
-        files.append(Path(spec.origin))
+        outside.append(Path(spec.origin))
     found: dict[str, MethodInfo] = {}
-    for path in [*files, *(p.resolve() for p in extra)]:
+    outside += [path.resolve() for path in extra]
+    for path in [*own, *outside]:
         info = read_method(path)
+        if path in outside:
+            info = replace(info, code=hashlib.sha256(path.read_bytes()).hexdigest()[:16])
         other = found.get(info.name)
         if other is not None and other.path != path:
             raise UserError(f"{path} and {other.path} both define the method {info.name!r}.", "Rename one.")

@@ -149,12 +149,19 @@ def test_failing_cell_is_recorded_and_the_sweep_goes_on(run, tmp_path):
     assert "3 done" in out
     run(*arguments)
     assert folder.failure(failed).attempt == 1, "failures are not retried unless asked for"
-    file.write_text(
-        BAD_METHOD.replace('raise ValueError("deliberate")', "return model.network(images)['depth'].mean()")
-    )
-    code, out, _ = run(*arguments, "--retry", "failed")
-    assert code == 0, out
-    assert folder.failed() == set()
+    run(*arguments, "--retry", "failed")
+    assert folder.failure(failed).attempt == 2
+
+
+def test_an_edited_method_is_run_anew(tmp_path, tiny_cache):
+    file, out = tmp_path / "bad.py", tmp_path / "results"
+    for body, failures in (('raise ValueError("deliberate")', 1), ("return model.network(images)['depth'].mean()", 1)):
+        file.write_text(BAD_METHOD.replace('raise ValueError("deliberate")', body))
+        sweep = start(out, tiny_cache, "--method", file, "--methods", "bad")
+        text, _ = sweep.communicate(timeout=240)
+        assert len(SweepFolder(out / "main").failed()) == failures, text
+    assert sweep.returncode == 0, text
+    assert {t.cell["method"] for t in cells_of(out).values()} == {"base", "bn", "bad"}
 
 
 def test_diverging_loss_is_reported_as_collapsed(run, tmp_path):
@@ -256,3 +263,16 @@ def test_sweep_settings_are_remembered(run, tmp_path):
     [settings] = [json.loads(p.read_text()) for p in (tmp_path / "results/main/sweeps").iterdir()]
     assert len(settings["cells"]) == 3
     assert settings["config"]["steps"] == 2
+
+
+def test_every_protocol_and_both_trainings(run, tmp_path):
+    arguments = ["--methods", "nctt,tttflow", "--protocols", "episodic,single", "--training", "shared,joint"]
+    code, out, _ = run("sweep", *TINY, "--no-figures", *arguments)
+    assert code == 0, out
+    cells = [t.cell for t in cells_of(tmp_path / "results").values()]
+    assert len(cells) == 2 * 2 * 4
+    joint = {c["method"]: c["checkpoint"] for c in cells if c["training"] == "joint"}
+    shared = {c["method"]: c["checkpoint"] for c in cells if c["training"] == "shared"}
+    assert len(set(shared.values())) == 1, "shared training: one network for all"
+    assert joint["nctt"] != shared["nctt"], "its branch is trained with the network"
+    assert joint["tttflow"] == joint["base"] == shared["base"], "its flow is always fitted afterwards"

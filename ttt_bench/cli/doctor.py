@@ -31,7 +31,7 @@ def run_doctor(data: list[str] | None, out: Path) -> None:
     for good, line in findings:
         sign, style = {True: ("ok  ", "green"), False: ("BAD ", "bold red"), None: ("    ", "dim")}[good]
         console.print(f"[{style}]{sign}[/{style}]", end="")
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if any(good is False for good, _ in findings):
         sys.exit(1)
 

@@ -40,7 +40,7 @@ def do(work: Work, context: Context, notify: Notify) -> None:
     elif work.kind == "train":
         assert work.source is not None
         joint = work.source.joint
-        method = registry.create(*joint, extra=context.extra_methods) if joint else None
+        method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
         held_out = open_samples(validation_data(work.data, samples.domain), context)
         training.train(work.source, samples, context.cache, method, context.device, notify, held_out)
     elif work.kind == "fit":

@@ -103,7 +103,7 @@ def _cell(
     seed: int,
 ) -> Cell:
     source_options = {key: options[key] for key in info.source_options}
-    joint = (info.name, source_options) if training == "joint" and info.branch == "joint" else None
+    joint = (info.name, source_options, info.code) if training == "joint" and info.branch == "joint" else None
     available = pair.source.length("train")
     source = SourceSpec(
         domain=pair.source.name,
@@ -118,7 +118,7 @@ def _cell(
     )
     return Cell(
         pair=pair.name,
-        branch=BranchSpec(source, info.name, source_options),
+        branch=BranchSpec(source, info.name, source_options, info.code),
         target=pair.target.name,
         target_fingerprint=_fingerprint(pair.target),
         target_samples=_target_samples(config, pair),

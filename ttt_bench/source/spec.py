@@ -64,8 +64,8 @@ class SourceSpec:
     network: NetworkConfig
     training: TrainingConfig
     seed: int
-    joint: tuple[str, dict[str, Any]] | None = None
-    """(method, its source options) trained along with the network; None: the network alone."""
+    joint: tuple[str, dict[str, Any], str] | None = None
+    """(method, its source options, its code) trained along with the network; None: the network alone."""
 
     @cached_property
     def id(self) -> str:
@@ -90,6 +90,8 @@ class BranchSpec:
     method: str
     options: dict[str, Any]
     """The options that influence the source-time part."""
+    code: str = ""
+    """Hash of the method's file when it is not the project's own."""
 
     @cached_property
     def id(self) -> str:
@@ -98,7 +100,7 @@ class BranchSpec:
         fit = {k: getattr(training, k) for k in ("fit_iterations", "fit_lr", "statistics_batches")}
         return identity(
             {"kind": "branch", "schema": 1, "network": self.source.id, "fit": fit,
-             "method": self.method, "options": self.options}
+             "method": self.method, "options": self.options, "code": self.code}
         )  # fmt: skip
 
 
