@@ -56,6 +56,16 @@ def test_every_kind_is_bounded_and_errors_are_never_repeated(tmp_path):
     assert ATTEMPTS["error"] == 1
 
 
+def test_preemptions_do_not_use_up_the_attempts_of_other_failures(tmp_path):
+    folder = SweepFolder(tmp_path)
+    for _ in range(5):
+        folder.fail("c", "label", "preempted", "preempted")
+    failure = folder.fail("c", "label", "killed", "killed")
+    assert failure.retried
+    assert failure.attempt == 6
+    assert folder.failure("c").counts == {"preempted": 5, "killed": 1}
+
+
 WORK = Work("w1", "cell", "a cell")
 
 

@@ -29,11 +29,11 @@ pytestmark = [
     ),
 ]
 
-PATIENCE = 240
+PATIENCE = 400
 PROFILE = """
 partition = "debug"
 cpus = 1
-walltime = 1
+walltime = {walltime}
 allow_short = true
 signal_seconds = 15
 array_parallelism = 2
@@ -82,10 +82,11 @@ def method_file(folder, name, body="pass"):
 class Cluster:
     """The command line against the real Slurm, in a folder of its own."""
 
-    def __init__(self, folder, task_minutes=0.01):
+    def __init__(self, folder):
         self.out, self.cache = folder / "results", folder / "cache"
-        self.profile = folder / "test.toml"
-        self.profile.write_text(PROFILE.format(task_minutes=task_minutes))
+        self.profile, self.short = folder / "test.toml", folder / "short.toml"
+        self.profile.write_text(PROFILE.format(task_minutes=0.01, walltime=15))
+        self.short.write_text(PROFILE.format(task_minutes=0.01, walltime=2))
         self.folder = SweepFolder(self.out / "main")
 
     def call(self, *arguments, code=0):
@@ -98,9 +99,9 @@ class Cluster:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
-    def submit(self, *arguments):
+    def submit(self, *arguments, profile=None):
         """Submit a sweep."""
-        place = ["--cache", self.cache, "--executor", "slurm", "--profile", self.profile]
+        place = ["--cache", self.cache, "--executor", "slurm", "--profile", profile or self.profile]
         return self.call("sweep", *TINY, *arguments, *place)
 
     def until(self, what, condition):
@@ -213,11 +214,11 @@ def test_nothing_is_lost_whatever_happens(cluster, tmp_path):
     slow = method_file(tmp_path, "slow")
     common = ["--method", slow, "--steps", "5", "--batches", "4"]
     quick = [*common, "--methods", "slow(seconds=1.0)", "--seeds", "3"]
-    long = [*common, "--methods", "slow(seconds=4.0)", "--seeds", "1"]
-    cluster.submit(*long)
+    long = [*common, "--methods", "slow(seconds=6.0)", "--seeds", "1"]
+    cluster.submit(*long, profile=cluster.short)
     cluster.submit(*quick)
     first, second, third = (cluster.cell("slow", seed, seconds="1.0") for seed in range(3))
-    endless = cluster.cell("slow", 0, seconds="4.0")
+    endless = cluster.cell("slow", 0, seconds="6.0")
 
     # scontrol requeue of a running task
     job, _ = cluster.running(first, updates=3)
@@ -248,7 +249,7 @@ def test_nothing_is_lost_whatever_happens(cluster, tmp_path):
     for _ in range(3):  # until complete; what is there is not done again
         stamps = {p: p.stat().st_mtime_ns for p in (cluster.folder.path / "cells").iterdir()}
         cluster.submit(*quick)
-        cluster.submit(*long)
+        cluster.submit(*long, profile=cluster.short)
         cluster.idle()
         assert stamps.items() <= {p: p.stat().st_mtime_ns for p in (cluster.folder.path / "cells").iterdir()}.items()
         if len(cluster.folder.done()) == len(expected):

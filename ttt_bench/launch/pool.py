@@ -18,6 +18,9 @@ from ttt_bench.launch.products import claim_for, claim_path, is_done
 from ttt_bench.launch.work import Context, Work
 from ttt_bench.store.claims import drop_claim
 
+SLURM_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
+"""What Slurm sends to every process of a task that is preempted, cancelled or out of time."""
+
 
 @dataclass
 class _Worker:
@@ -125,7 +128,12 @@ def _start(context: Context) -> _Worker:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_serve, args=(theirs, context), name="ttt_bench worker")
-    process.start()
+    # A new process inherits what is blocked, so Slurm's signals cannot end it before it ignores them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SLURM_SIGNALS if "SLURM_JOB_ID" in os.environ else ())
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return _Worker(process, ours, context)
 
@@ -145,8 +153,9 @@ def _serve(pipe: Connection, context: Context) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the scheduler decides what an interrupt means
     if "SLURM_JOB_ID" in os.environ:
         # Slurm signals every process of a task; what preemption and timeout mean is decided by the task itself.
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in SLURM_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SLURM_SIGNALS)
     _private_caches(context.cache)
     if context.threads:
         os.environ["OMP_NUM_THREADS"] = str(context.threads)

@@ -22,6 +22,8 @@ from ttt_bench.store.failures import Kind
 from ttt_bench.store.folder import SweepFolder
 
 SPEAK_SECONDS = 60.0
+EARLY_SECONDS = 70.0
+"""Slurm looks at its clocks once a minute, so the signal before the walltime may come this much too early."""
 PRIVATE = ("NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "MPLCONFIGDIR")
 
 
@@ -65,7 +67,7 @@ class SweepTask:
         from submitit.helpers import DelayedSubmission
 
         spent = time.monotonic() - self._started
-        late = spent >= 60 * self.minutes - self.signal_seconds - 30
+        late = spent >= 60 * self.minutes - self.signal_seconds - EARLY_SECONDS
         kind: Kind = "timeout" if late else "preempted"
         reason = f"its walltime of {self.minutes} minutes ran out" if late else "it was preempted"
         for work in self._running.values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Kind = Literal["error", "blocked", "out-of-memory", "killed", "node-loss", "preempted", "timeout"]
@@ -18,7 +19,7 @@ ATTEMPTS: dict[Kind, int] = {
     "preempted": 20,
     "timeout": 20,
 }
-"""How often work is started in all, by the kind of its last failure, before somebody has to ask for it."""
+"""How often work may fail in one way before somebody has to ask for it to be tried again."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,15 @@ class Failure:
     """Last line of the traceback."""
     traceback: str
     attempt: int
+    """How often it has been tried, whatever ended it."""
     kind: Kind = "error"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How often it failed, by kind: many preemptions must not use up what a lost node may cost."""
 
     @property
     def retried(self) -> bool:
         """Whether the next sweep tries it again by itself; work blocked by other work follows that work."""
-        return self.kind == "blocked" or self.attempt < ATTEMPTS[self.kind]
+        return self.kind == "blocked" or self.counts.get(self.kind, 1) < ATTEMPTS[self.kind]
 
 
 def kind_of(error: BaseException) -> Kind:

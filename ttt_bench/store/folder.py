@@ -55,7 +55,9 @@ class SweepFolder:
         earlier = self.failure(cell_id)
         attempt = earlier.attempt + 1 if earlier else 1
         lines = [line for line in traceback.strip().splitlines() if line.strip()]
-        failure = Failure(cell_id, label, lines[-1] if lines else "unknown", traceback, attempt, kind)
+        counts = dict(earlier.counts) if earlier else {}
+        counts[kind] = counts.get(kind, 0) + 1
+        failure = Failure(cell_id, label, lines[-1] if lines else "unknown", traceback, attempt, kind, counts)
         content = {key: value for key, value in vars(failure).items() if key != "cell_id"}
         write_json(self._failure_path(cell_id), {**content, "time": time.time()})
         return failure
@@ -67,7 +69,10 @@ class SweepFolder:
             return None
         content = read_json(path)
         kind: Kind = next((kind for kind in KINDS if kind == content.get("kind")), "error")
-        return Failure(cell_id, content["label"], content["error"], content["traceback"], content["attempt"], kind)
+        return Failure(
+            cell_id, content["label"], content["error"], content["traceback"], content["attempt"], kind,
+            content.get("counts", {}),
+        )  # fmt: skip
 
     def claim(self, cell_id: str, what: str) -> Claim:
         """A claim on a cell, not yet acquired."""
