@@ -26,6 +26,7 @@ from ttt_bench.method import Method, Model
 from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
+from ttt_bench.tasks.scores import absent_classes
 
 EXAMPLES = 3
 """Images of the first batch that the picture sheet shows."""
@@ -90,6 +91,7 @@ def run_cell(
         summary={
             **_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
             "source_scores": load_scores(cell.source, cache),
+            "absent_classes": _absent_classes(recording),
         },
     )
 
@@ -129,6 +131,12 @@ def _summary(
         "peak_memory_bytes": _peak_memory(device),
         "wall_seconds": seconds,
     }
+
+
+def _absent_classes(recording: Recording) -> int:
+    """Classes that never occur in the target's truth."""
+    confusion = recording.statistics.get("semseg/confusion")
+    return 0 if confusion is None else absent_classes(confusion)
 
 
 def single_class_collapse(
