@@ -63,7 +63,7 @@ def run_cell(
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
     adapter = _make_adapter(cell, method, source.to(device))
-    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device)
+    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise)
     start = time.perf_counter()
     _reset_peak_memory(device)
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))

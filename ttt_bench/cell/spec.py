@@ -35,6 +35,8 @@ class Cell:
     eval_steps: tuple[int, ...]
     batch_size: int
     precision: str = "fp32"
+    input_noise: float = 0.0
+    """Gaussian noise on the target images, in their standard deviations."""
 
     @property
     def source(self) -> SourceSpec:
@@ -48,13 +50,19 @@ class Cell:
             "target_fingerprint", "target_samples", "method", "options", "recipe", "protocol", "training", "seed",
             "steps", "eval_steps", "batch_size", "precision",
         )}  # fmt: skip
-        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields})
+        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise})
+
+    @property
+    def _noise(self) -> dict[str, float]:
+        """Nothing at 0: cells without noise are what they were before there was any, stored ones included."""
+        return {"input_noise": self.input_noise} if self.input_noise else {}
 
     @property
     def label(self) -> str:
         """For people."""
         options = "".join(f" {k}={v}" for k, v in self.options.items() if k in self.changed)
-        return f"{self.pair} {self.method}{options} {self.protocol} {self.recipe} seed {self.seed}"
+        noise = f" noise {self.input_noise:g}" if self.input_noise else ""
+        return f"{self.pair} {self.method}{options} {self.protocol} {self.recipe}{noise} seed {self.seed}"
 
     changed: tuple[str, ...] = ()
     """Options that differ from the method's defaults (for display; not part of the identity)."""
@@ -75,4 +83,5 @@ class Cell:
             "source_training": plain(self.source.training),
             "checkpoint": self.source.id,
             "branch": self.branch.id,
+            **self._noise,
         }  # fmt: skip

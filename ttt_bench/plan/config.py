@@ -38,11 +38,14 @@ class SweepConfig:
     network: NetworkConfig = field(default_factory=lambda: NetworkConfig("resnet10", "conv"))
     source_training: TrainingConfig = field(default_factory=lambda: TRAINING_PRESETS["fast"])
     precision: str = "fp32"
+    input_noise: float = 0.0
+    """Gaussian noise on the target images, in their standard deviations (``adaptation.stream``)."""
 
     @property
     def id(self) -> str:
         """Identity of the request."""
-        return identity(plain(self))
+        # Left out at 0, so that requests from before the field keep theirs.
+        return identity({k: v for k, v in plain(self).items() if k != "input_noise" or v})
 
     @property
     def steps_scored(self) -> tuple[int, ...]:
@@ -63,6 +66,8 @@ class SweepConfig:
             for value in values:
                 if value not in valid:
                     raise UserError(f"{option} {value!r} is unknown.", did_you_mean(value, valid))
+        if not 0 <= self.input_noise < float("inf"):
+            raise UserError(f"input_noise must be a scale of at least 0, not {self.input_noise}.")
         for option, number, least in (
             ("--steps", self.steps, 1), ("--batch-size", self.batch_size, 1), ("--batches", self.batches, 0),
             ("--size", min(self.size), 32), ("--seeds", len(self.seeds), 1), ("--pairs", len(self.pairs), 1),

@@ -132,6 +132,7 @@ def _cell(
         eval_steps=config.steps_scored,
         batch_size=config.batch_size,
         precision=config.precision,
+        input_noise=config.input_noise,
         changed=tuple(key for key, value in options.items() if value != info.options[key]),
     )
 
