@@ -6,21 +6,30 @@ every task's output. It is trained on the source labels; at test time its target
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method import Accident, Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
 from ttt_bench.network.fused import ConcatConv1x1, resize
 from ttt_bench.network.mae.autoencoder import MaskedAutoencoder, ViTShape
 from ttt_bench.network.mae.masking import STRATEGIES, Mask, Masking
 from ttt_bench.network.network import Network, Predictions
 from ttt_bench.tasks import TASKS
-from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.losses import supervise, weighted_sum
 from ttt_bench.tasks.released import automatic_weighting
+
+TASKONOMY_ORDER = ("depth", "edge", "normal", "semseg")
+USUAL_ORDER = ("semseg", "depth", "normal", "edge")
+ORDERS = {
+    "by-name": (USUAL_ORDER, USUAL_ORDER),
+    "from-taskonomy": (TASKONOMY_ORDER, USUAL_ORDER),
+    "to-taskonomy": (USUAL_ORDER, TASKONOMY_ORDER),
+}
+"""The release's orders of the TBS's output channels: (as trained on the source, as read on the target)."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +48,36 @@ class S4T(Method):
         parity_cases=57,
         deviations=(
             "task weights enter the test loss once, as in the paper (release: squared; task_weights=squared)",
-            "tasks are matched by name between source and target (release: by position, scrambled)",
+            "tasks are matched by name between source and target (release: by position; task_order=...)",
             "the segmentation term never depends on labels (release: dropped when a batch has none)",
             "no auxiliary head and no mask noise at evaluation (release: computed and thrown away)",
         ),
         oddities=(
             "Taskonomy targets: automatic weighting with its sigmas in the optimiser; task_weights=automatic",
             "a mask keeps the truncated product: 51 of 256 tokens at ratio 0.8",
+            "TBS outputs are read in the target's order of tasks; task_order=from-taskonomy, to-taskonomy",
         ),
     )
     bn = "track"
+    accidents = (
+        Accident(
+            "task-order",
+            {"task_order": "from-taskonomy"},
+            ("taskonomy",),
+            ("nyudv2", "pascal"),
+            "TBS outputs are read in the target's order of tasks, not in the source's that they were trained in",
+        ),
+        Accident("task-order", {"task_order": "to-taskonomy"}, ("nyudv2", "pascal"), ("taskonomy",)),
+        Accident(
+            "squared-weights",
+            {"task_weights": "squared"},
+            (),
+            ("nyudv2", "pascal"),
+            "task weights enter the test loss squared (target NYUD, PASCAL) or are learned (target Taskonomy)",
+        ),
+        Accident("squared-weights", {"task_weights": "automatic"}, (), ("taskonomy",)),
+        Accident("source-weight", {"source_weight": 1.0}, ("taskonomy",)),
+    )
     native = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
     branch = "joint"
     source_options = (
@@ -70,6 +99,9 @@ class S4T(Method):
     """Weight of the auxiliary and TBS losses at source time."""
     task_weights: str = "once"
     """At test time: ``once``, or as released ``squared`` (NYUD, PASCAL) or ``automatic`` (Taskonomy)."""
+    task_order: str = "by-name"
+    """Which TBS output is compared with which head: ``by-name``, or as released by place, after a training on
+    Taskonomy (``from-taskonomy``) or for a target in Taskonomy (``to-taskonomy``)."""
     tbs_size: int = 0
     """Side of the TBS input in pixels; 0 = 256 as published, 64 for images below 128 pixels."""
     slice_width: int = 64
@@ -83,7 +115,9 @@ class S4T(Method):
     decoder_heads: int = 4
 
     def __post_init__(self) -> None:
-        require_choice(self, task_weights=("once", "squared", "automatic"), strategy=STRATEGIES)
+        require_choice(
+            self, task_weights=("once", "squared", "automatic"), strategy=STRATEGIES, task_order=tuple(ORDERS)
+        )
         self.masking(1)  # checks the ratio
         if self.tbs_size % self.patch:
             raise UserError(f"s4t(tbs_size={self.tbs_size}) is not divisible by the patch of {self.patch}.")
@@ -123,12 +157,18 @@ class S4T(Method):
         heads = aux.predict(slices, size) if self.projection else {}
         if self.reconstruct_image:
             image_term = self.source_weight * distance(tbs["image"], batch.images)
-            return image_term + self.supervise({}, heads, batch.labels) if heads else image_term
-        return self.supervise(tbs, heads, batch.labels)
+            return image_term + self.supervise({}, heads, batch.labels, batch.supervise) if heads else image_term
+        return self.supervise(tbs, heads, batch.labels, batch.supervise)
 
-    def supervise(self, tbs: Predictions, heads: Predictions, labels: Mapping[str, Tensor]) -> Tensor:
+    def supervise(
+        self,
+        tbs: Predictions,
+        heads: Predictions,
+        labels: Mapping[str, Tensor],
+        loss: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] = supervise,
+    ) -> Tensor:
         """The task losses of the TBS's and of the auxiliary heads' outputs, with their source weights."""
-        terms = [weighted_sum(task_losses(outputs, labels)) for outputs in (tbs, heads) if outputs]
+        terms = [loss(outputs, labels) for outputs in (tbs, heads) if outputs]
         return self.source_weight * torch.stack(terms).sum()
 
     # --- test time -----------------------------------------------------------------------------
@@ -149,7 +189,9 @@ class S4T(Method):
             return {"image": distance(tbs["image"], images)}
         with torch.no_grad():
             target = model.network.predict(features, size)
-        return {task: distance(tbs[task], target[task]) for task in tbs}
+        if self.task_order != "by-name":
+            tbs = read_by_place(tbs, *ORDERS[self.task_order])
+        return {task: distance(tbs[task], target[task]) for task in target}
 
     def total(self, errors: Mapping[str, Tensor], sigma: Tensor | None = None) -> Tensor:
         """The test-time objective from the tasks' errors; with ``sigma`` (T,), automatically weighted."""
@@ -232,6 +274,17 @@ def branch(model: Model) -> Synchroniser:
     """``model.aux`` with its type."""
     assert isinstance(model.aux, Synchroniser)
     return model.aux
+
+
+def read_by_place(outputs: Predictions, written: Sequence[str], read: Sequence[str]) -> Predictions:
+    """Outputs (B, C_t, H, W) laid one behind the other in the order ``written``, cut up in the order ``read``.
+
+    The release loads a TBS trained on one data set into a network that expects the tasks in another order, so
+    that, for example, a "depth" is really the logit of a class.
+    """
+    maps = torch.cat([outputs[task] for task in written if task in outputs], dim=1)
+    names = [task for task in read if task in outputs]
+    return dict(zip(names, torch.split(maps, [outputs[task].shape[1] for task in names], dim=1), strict=True))
 
 
 def distance(prediction: Tensor, target: Tensor) -> Tensor:

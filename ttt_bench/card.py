@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 BNPolicy = Literal["source", "batch", "track"]
 """How batch norm behaves at test time, the hidden variable of this field:
@@ -26,6 +26,26 @@ class OptimizerSpec:
     def rate(self, batch_size: int) -> float:
         """The learning rate for a batch of ``batch_size`` images."""
         return self.lr_per_sample * batch_size if self.lr_per_sample else self.lr
+
+
+@dataclass(frozen=True)
+class Accident:
+    """What a switch of ``--released`` sets in a method's options, on pairs of certain families of domains."""
+
+    switch: str
+    """The switch's name; several accidents may share one."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options to set where they have their default."""
+    source: tuple[str, ...] = ()
+    """Families of the source domain (``rooms`` counts as ``taskonomy``); none: any."""
+    target: tuple[str, ...] = ()
+    """Likewise of the target domain."""
+    title: str = ""
+    """One line for lists; one of the accidents of a switch has it, unless the harness knows the switch itself."""
+
+    def holds(self, source: str, target: str) -> bool:
+        """Whether it applies to a pair of these families."""
+        return (not self.source or source in self.source) and (not self.target or target in self.target)
 
 
 PAPER_RECIPE = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)

@@ -8,7 +8,7 @@ autocast, snapshots, logging, cost. Test-time calls receive images only; labels 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ttt_bench.card import PAPER_RECIPE, BNPolicy, Card, OptimizerSpec
+from ttt_bench.card import PAPER_RECIPE, Accident, BNPolicy, Card, OptimizerSpec
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.network.network import Network, Predictions
+from ttt_bench.tasks.losses import supervise
 
 __all__ = [
+    "Accident",
     "BNPolicy",
     "Card",
     "Method",
@@ -54,6 +56,8 @@ class SourceBatch:
     """c2..c5 of ``images``; with gradient in joint training, without on a frozen network."""
     predictions: Predictions
     """The main heads' outputs, likewise."""
+    supervise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] = supervise
+    """(outputs, labels) -> their supervised loss, with the losses and task weights of this training."""
 
 
 class Method:
@@ -75,6 +79,8 @@ class Method:
     """Options that influence the source-time part; only these enter the identity of its checkpoint."""
     source_optimizer: ClassVar[OptimizerSpec | None] = None
     """Optimiser for the auxiliary part on a frozen network; None = that of the training preset."""
+    accidents: ClassVar[tuple[Accident, ...]] = ()
+    """What switches of ``--released`` set in this method's options."""
     source_clip_norm: ClassVar[float | None] = None
     """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
     needs_tasks: ClassVar[tuple[str, ...]] = ()

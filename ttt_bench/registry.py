@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttt_bench.card import PAPER_RECIPE, Card, OptimizerSpec
+from ttt_bench.card import PAPER_RECIPE, Accident, Card, OptimizerSpec
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class MethodInfo:
     statistics: bool = False
     adapts: bool = True
     source_options: tuple[str, ...] = ()
+    accidents: tuple[Accident, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     """Option names with their default values."""
     code: str = ""
@@ -216,7 +217,7 @@ def _info(path: Path, node: ast.ClassDef, fields: dict[str, Any]) -> MethodInfo:
         and item.target.id in fields
         and "ClassVar" not in ast.unparse(item.annotation)
     }
-    class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options")
+    class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options", "accidents")
     return MethodInfo(
         path=path,
         class_name=node.name,
@@ -248,9 +249,11 @@ def _class_fields(node: ast.ClassDef) -> dict[str, Any]:
 
 def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        kinds: dict[str, type] = {"Card": Card, "OptimizerSpec": OptimizerSpec}
+        kinds: dict[str, type] = {"Card": Card, "OptimizerSpec": OptimizerSpec, "Accident": Accident}
         if node.func.id in kinds:
             positional = [_literal(arg) for arg in node.args]
             named = {str(word.arg): _literal(word.value) for word in node.keywords}
             return kinds[node.func.id](*positional, **named)
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(item) for item in node.elts)
     return ast.literal_eval(node)

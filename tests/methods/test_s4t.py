@@ -278,7 +278,7 @@ def test_the_source_loss_scales_with_its_weight(network):
 
 def test_options_that_shape_the_branch_enter_its_identity():
     info = find("s4t")
-    assert set(info.options) - set(info.source_options) == {"loss_weight", "task_weights"}
+    assert set(info.options) - set(info.source_options) == {"loss_weight", "task_weights", "task_order"}
 
 
 # --- exact rewrites ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from torch import Tensor
 from ttt_bench.domains.augmentation import AUGMENTATIONS, augment_images_and_labels
 from ttt_bench.domains.base import SPLITS, Domain, Split
 from ttt_bench.domains.cache import Progress, SampleCache, pack
-from ttt_bench.domains.normalisation import MEAN, STD
+from ttt_bench.domains.normalisation import MEAN, SCALINGS, STD
 from ttt_bench.domains.pairs import class_table
 from ttt_bench.errors import UserError, did_you_mean
 
@@ -27,7 +27,7 @@ class Batch:
     """Images with the labels of some tasks; 255 marks an invalid pixel in every label."""
 
     images: Tensor
-    """(B, 3, H, W) float32, normalised by ``MEAN`` and ``STD``."""
+    """(B, 3, H, W) float32, normalised by ``MEAN`` and ``STD`` (or another of ``SCALINGS``)."""
     labels: dict[str, Tensor]
     """semseg: (B, H, W) int64. depth: (B, 1, H, W), metres. normal: (B, 3, H, W), unit vectors x right, y up,
     z towards the viewer. edge: (B, 1, H, W) in {0, 1}. The last three are float32."""
@@ -53,9 +53,10 @@ class SampleSet:
         classes: the pair's class names, position = class id; None = the domain's own.
         cache_dir: where decoded samples are kept; None decodes anew at every access.
         tasks: labels to hand out; None = all of the domain.
+        scaling: of the pixels, one of ``SCALINGS``.
 
     Raises:
-        UserError: the split is unknown or has fewer samples.
+        UserError: the split or the scaling is unknown, or the split has fewer samples.
     """
 
     def __init__(
@@ -66,7 +67,11 @@ class SampleSet:
         classes: Sequence[str] | None = None,
         cache_dir: Path | None = None,
         tasks: tuple[str, ...] | None = None,
+        scaling: str = "imagenet",
     ) -> None:
+        if scaling not in SCALINGS:
+            raise UserError(f"Unknown scaling {scaling!r}.", did_you_mean(scaling, SCALINGS))
+        self.scaling = scaling
         chosen = next((s for s in SPLITS if s == split), None)
         if chosen is None:
             raise UserError(f"Unknown split {split!r}.", did_you_mean(split, SPLITS))
@@ -120,7 +125,7 @@ class SampleSet:
                 raise IndexError(f"Sample {index} of a set of {self._count}.")
         raw = self._read(wanted)
         labels = {task: self._label(task, raw[task]) for task in self.tasks}
-        return Batch(normalise(torch.from_numpy(raw["image"])), labels)
+        return Batch(normalise(torch.from_numpy(raw["image"]), self.scaling), labels)
 
     def _read(self, indices: list[int]) -> dict[str, npt.NDArray[Any]]:
         if self._cache is None:
@@ -137,25 +142,26 @@ class SampleSet:
         return self._classes[label.long()] if task == "semseg" else label.float()
 
 
-def normalise(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, the one input normalisation of all domains."""
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+def normalise(images: Tensor, scaling: str = "imagenet") -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32, by default the one input normalisation of all domains."""
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in SCALINGS[scaling])
     return (images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)).contiguous()
 
 
-def denormalise(images: Tensor) -> Tensor:
+def denormalise(images: Tensor, scaling: str = "imagenet") -> Tensor:
     """(B, 3, H, W) normalised -> the same shape in 0..1."""
-    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in SCALINGS[scaling])
     return images * std + mean
 
 
-def augment(batch: Batch, recipe: str, generator: torch.Generator) -> Batch:
+def augment(batch: Batch, recipe: str, generator: torch.Generator, scaling: str = "imagenet") -> Batch:
     """A randomly changed copy of ``batch`` for training.
 
     Args:
         batch: what to change.
         recipe: ``none``; ``light``: flip and mild colour jitter; ``paper``: flip, scale and crop, strong jitter.
         generator: a CPU generator, the only source of randomness.
+        scaling: of the pixels of ``batch``.
 
     Raises:
         UserError: there is no such recipe.
@@ -165,8 +171,8 @@ def augment(batch: Batch, recipe: str, generator: torch.Generator) -> Batch:
     if recipe == "none":
         return batch
     images, labels = augment_images_and_labels(
-        denormalise(batch.images), batch.labels, AUGMENTATIONS[recipe], generator
+        denormalise(batch.images, scaling), batch.labels, AUGMENTATIONS[recipe], generator
     )
-    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in SCALINGS[scaling])
     inside = images > -0.5  # scaling down leaves a border that is marked by -1 and becomes 0, as in the paper
     return Batch(torch.where(inside, (images - mean) / std, 0.0), labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,12 +17,21 @@ from ttt_bench.method import Method, Model, SourceBatch
 from ttt_bench.network.network import Network
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import BranchSpec, SourceSpec
-from ttt_bench.source.training import Progress, batch_at, build_auxiliary, build_network, hash_seed
+from ttt_bench.source.training import (
+    Progress,
+    batch_at,
+    build_auxiliary,
+    build_network,
+    build_supervision,
+    hash_seed,
+)
+from ttt_bench.tasks.supervision import Supervision
 
 
 def load_network(spec: SourceSpec, cache: Path) -> Network:
     """The trained network of ``spec``, in eval mode, frozen."""
-    network = build_network(spec)
+    # Its weights are all replaced: what it was initialised with need not be at hand any more.
+    network = build_network(replace(spec, network=replace(spec.network, weights="none")))
     network.load_state_dict(checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)["network"])
     network.requires_grad_(False)
     return network.eval()
@@ -54,6 +63,7 @@ class _Fit:
     spec: BranchSpec
     method: Method
     model: Model
+    supervision: Supervision
     optimizer: torch.optim.Optimizer | None
     base_lr: float
 
@@ -97,15 +107,17 @@ def fit(
 
 def _start(spec: BranchSpec, method: Method, network: Network, cache: Path, device: torch.device | str) -> _Fit:
     aux = build_auxiliary(method, network, spec.source.seed).to(device)
+    supervision = build_supervision(spec.source).to(device)
     if spec.source.joint is not None and method.branch == "joint":
         # The branch was trained with the network; only statistics are still to be taken.
         trained = checkpoints.load(checkpoints.checkpoint_path(cache, spec.source.id), spec.source)
         aux.load_state_dict(trained["aux"])
-        return _Fit(spec, method, Model(network, aux), None, 0.0)
+        return _Fit(spec, method, Model(network, aux), supervision, None, 0.0)
     if method.branch == "none":
-        return _Fit(spec, method, Model(network, aux), None, 0.0)
+        return _Fit(spec, method, Model(network, aux), supervision, None, 0.0)
     settings = method.source_optimizer or OptimizerSpec("adam", lr=spec.source.training.fit_lr)
-    return _Fit(spec, method, Model(network, aux), build_optimizer(settings, aux.parameters()), settings.lr)
+    moving = [*aux.parameters(), *supervision.parameters()]
+    return _Fit(spec, method, Model(network, aux), supervision, build_optimizer(settings, moving), settings.lr)
 
 
 def _step(each: _Fit, batch: SourceBatch, iteration: int, total: int) -> None:
@@ -115,7 +127,9 @@ def _step(each: _Fit, batch: SourceBatch, iteration: int, total: int) -> None:
     for group in each.optimizer.param_groups:
         group["lr"] = each.base_lr * (1 - iteration / total) ** 0.9
     rng = torch.Generator().manual_seed(hash_seed(each.spec.source.seed, 4, iteration))
-    loss = each.method.source_loss(each.model, batch, rng)
+    loss = each.method.source_loss(each.model, replace(batch, supervise=each.supervision), rng)
+    penalty = each.supervision.penalty()
+    loss = loss if penalty is None else loss + penalty
     if not torch.isfinite(loss):
         raise UserError(
             f"Fitting {each.spec.method} on the frozen network diverged at iteration {iteration}.",

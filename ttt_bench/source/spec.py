@@ -29,7 +29,19 @@ class TrainingConfig:
     fit_lr: float = 1e-3
     statistics_batches: int = 32
     """Source batches that source statistics are taken over."""
+    losses: str = "masked"
+    """``masked``; ``taskonomy``: the S4T release's on Taskonomy (normals compared along rows, no mask)."""
+    weighting: str = "fixed"
+    """Of the tasks: ``fixed`` (1, 1, 10, 50); ``automatic``: learned, the S4T release's on Taskonomy."""
 
+    def describe(self) -> dict[str, Any]:
+        """All settings but those of ``UNUSUAL`` at their usual value: they came later, and must not rename what
+        was trained before."""
+        return {key: value for key, value in vars(self).items() if UNUSUAL.get(key) != value}
+
+
+UNUSUAL = {"losses": "masked", "weighting": "fixed"}
+"""Settings that are mentioned only where they differ from these values."""
 
 TRAINING_PRESETS: dict[str, TrainingConfig] = {
     "fast": TrainingConfig(iterations=1200, batch_size=16, lr=1e-3, samples=2000, fit_iterations=200),
@@ -66,6 +78,8 @@ class SourceSpec:
     seed: int
     joint: tuple[str, dict[str, Any], str] | None = None
     """(method, its source options, its code) trained along with the network; None: the network alone."""
+    scaling: str = "imagenet"
+    """Of the input pixels: see ``domains.normalisation.SCALINGS``."""
 
     @cached_property
     def id(self) -> str:
@@ -107,5 +121,6 @@ class BranchSpec:
 def _network_part(spec: SourceSpec) -> dict[str, Any]:
     fields = {k: getattr(spec, k) for k in ("fingerprint", "tasks", "classes", "size", "network", "seed", "joint")}
     fit_only = ("fit_iterations", "fit_lr", "statistics_batches")
-    training = {k: v for k, v in vars(spec.training).items() if k not in fit_only}
-    return {**fields, "training": training}
+    training = {k: v for k, v in spec.training.describe().items() if k not in fit_only}
+    scaling = {"scaling": spec.scaling} if spec.scaling != "imagenet" else {}
+    return {**fields, **scaling, "training": training}

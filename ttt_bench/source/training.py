@@ -18,8 +18,8 @@ from ttt_bench.method import Method, Model, SourceBatch
 from ttt_bench.network.network import Network
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
-from ttt_bench.tasks.losses import task_losses, weighted_sum
 from ttt_bench.tasks.measure import measure
+from ttt_bench.tasks.supervision import Supervision
 from ttt_bench.tasks.task import get_task
 
 Progress = Callable[[int, int, str], None]
@@ -47,6 +47,11 @@ def build_auxiliary(method: Method, network: Network, seed: int) -> torch.nn.Mod
         return method.auxiliary(network)
 
 
+def build_supervision(spec: SourceSpec) -> Supervision:
+    """The losses of ``spec``'s training, with fresh task weights."""
+    return Supervision(spec.tasks, spec.training.losses, spec.training.weighting)
+
+
 def batch_at(samples: SampleSet, config: TrainingConfig, seed: int, iteration: int) -> Batch:
     """The training batch of ``iteration``: a function of seed and iteration alone, so a resume cannot drift.
 
@@ -58,7 +63,7 @@ def batch_at(samples: SampleSet, config: TrainingConfig, seed: int, iteration: i
         epoch, offset = divmod(position, len(samples))
         indices.append(int(_permutation(len(samples), seed, epoch)[offset]))
     generator = torch.Generator().manual_seed(hash_seed(seed, 2, iteration))
-    return augment(samples.batch(indices), config.augment, generator)
+    return augment(samples.batch(indices), config.augment, generator, samples.scaling)
 
 
 def _permutation(length: int, seed: int, epoch: int) -> Tensor:
@@ -119,11 +124,11 @@ def train(
     network = build_network(spec)
     aux = build_auxiliary(method, network, spec.seed) if method else torch.nn.Module()
     model = Model(network, aux).to(device)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=spec.training.lr, weight_decay=spec.training.weight_decay, fused=True
-    )
-    start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, optimizer)
-    _iterate(spec, samples, cache, model, optimizer, method, start, progress)
+    supervision = build_supervision(spec).to(device)
+    moving = [*model.parameters(), *supervision.parameters()]
+    optimizer = torch.optim.Adam(moving, lr=spec.training.lr, weight_decay=spec.training.weight_decay, fused=True)
+    start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, supervision, optimizer)
+    _iterate(spec, samples, cache, model, supervision, optimizer, method, start, progress)
     scores = source_scores(model.network, validation, spec.training.batch_size) if validation else {}
     content = {"network": model.network.state_dict(), "aux": model.aux.state_dict(), "scores": scores}
     checkpoints.save(final, spec, content)
@@ -152,6 +157,7 @@ def _iterate(
     samples: SampleSet,
     cache: Path,
     model: Model,
+    supervision: Supervision,
     optimizer: torch.optim.Optimizer,
     method: Method | None,
     start: int,
@@ -166,7 +172,7 @@ def _iterate(
             group["lr"] = poly_rate(config, iteration)
         batch = batch_at(samples, config, spec.seed, iteration).to(device)
         rng = torch.Generator().manual_seed(hash_seed(spec.seed, 3, iteration))
-        loss = joint_loss(model, batch.images, batch.labels, method, rng)
+        loss = joint_loss(model, batch.images, batch.labels, method, rng, supervision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -180,7 +186,8 @@ def _iterate(
             if progress is not None:
                 progress(iteration + 1, config.iterations, f"loss {value:.3f}")
         if time.monotonic() - saved > SAVE_EVERY_SECONDS:
-            _save_progress(checkpoints.partial_path(cache, spec.id), spec, model, optimizer, iteration + 1)
+            path = checkpoints.partial_path(cache, spec.id)
+            _save_progress(path, spec, model, supervision, optimizer, iteration + 1)
             saved = time.monotonic()
 
 
@@ -190,34 +197,45 @@ def joint_loss(
     labels: Mapping[str, Tensor],
     method: Method | None,
     rng: torch.Generator,
+    supervision: Supervision,
 ) -> Tensor:
     """Weighted task losses of the main heads, plus the method's own source loss if there is a method."""
     features = model.network.features(images)
     predictions = model.network.predict(features, (images.shape[-2], images.shape[-1]))
-    loss = weighted_sum(task_losses(predictions, labels))
-    if method is None:
-        return loss
-    batch = SourceBatch(images, dict(labels), features, predictions)
-    return loss + method.source_loss(model, batch, rng)
+    loss: Tensor = supervision(predictions, labels)
+    if method is not None:
+        batch = SourceBatch(images, dict(labels), features, predictions, supervision)
+        loss = loss + method.source_loss(model, batch, rng)
+    penalty = supervision.penalty()
+    return loss if penalty is None else loss + penalty
 
 
 def _save_progress(
-    path: Path, spec: SourceSpec, model: Model, optimizer: torch.optim.Optimizer, iteration: int
+    path: Path,
+    spec: SourceSpec,
+    model: Model,
+    supervision: Supervision,
+    optimizer: torch.optim.Optimizer,
+    iteration: int,
 ) -> None:
     content: dict[str, Any] = {
         "iteration": iteration,
         "network": model.network.state_dict(),
         "aux": model.aux.state_dict(),
+        "supervision": supervision.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
     checkpoints.save(path, spec, content)
 
 
-def _resume(path: Path, spec: SourceSpec, model: Model, optimizer: torch.optim.Optimizer) -> int:
+def _resume(
+    path: Path, spec: SourceSpec, model: Model, supervision: Supervision, optimizer: torch.optim.Optimizer
+) -> int:
     if not path.exists():
         return 0
     content = checkpoints.load(path, spec)
     model.network.load_state_dict(content["network"])
     model.aux.load_state_dict(content["aux"])
+    supervision.load_state_dict(content.get("supervision", {}))
     optimizer.load_state_dict(content["optimizer"])
     return int(content["iteration"])

@@ -78,6 +78,11 @@ def task_losses(predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor])
     return {task: TASK_LOSSES[task](predictions[task], labels[task]) for task in predictions}
 
 
+def supervise(predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+    """The weighted source loss of every predicted task."""
+    return weighted_sum(task_losses(predictions, labels))
+
+
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float] | None = None) -> Tensor:
     """Sum of w_t times the loss of t; default weights semseg 1, depth 1, normal 10, edge 50."""
     table = {name: task.weight for name, task in TASKS.items()} if weights is None else weights
