@@ -9,7 +9,8 @@ import typer
 
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import Place, Request, takes_request
+from ttt_bench.cli.options import Model, Place, Request, takes_request
+from ttt_bench.study.catalogue import UNNAMED, study_help
 
 app = typer.Typer(
     name="ttt_bench",
@@ -72,6 +73,30 @@ def train(request: Request, jobs: Jobs = 1, device: Device = "auto") -> None:
     from ttt_bench.cli.sweep import run_training
 
     run_training(request, jobs, device)
+
+
+def study(
+    request: Request,
+    which: Annotated[str, typer.Argument(metavar="NAME", help="Which study; see above.")] = "",
+    jobs: Jobs = 1,
+    device: Device = "auto",
+    figures: Annotated[bool, typer.Option(help="Draw the figure.", rich_help_panel=Place)] = True,
+    finetune_iterations: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="affinity: training on target labels; default: a quarter of the source's.",
+            rich_help_panel=Model,
+        ),
+    ] = None,
+) -> None:
+    """Run one of the paper's studies: everything of it that is not there yet."""
+    from ttt_bench.cli.study import run_study
+
+    run_study(which, request, jobs, device, figures, finetune_iterations)
+
+
+app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED))
 
 
 @app.command()

@@ -69,8 +69,8 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
     plan = request.plan()
     folder = SweepFolder(request.folder)
     remember(request, plan, folder)
-    result = _execute(request, plan, lay_out(plan), jobs, device, retry == "failed")
-    _say(result, folder, time.monotonic() - start)
+    result = work_off(request, lay_out(plan), jobs, device, retry == "failed")
+    say(result, folder, time.monotonic() - start)
     if folder.done():
         from ttt_bench.cli.reporting import make_report
 
@@ -86,29 +86,29 @@ def run_training(request: Request, jobs: int, device: str) -> None:
     works = lay_out(plan)
     wanted = {w.id for w in works if w.kind in ("train", "fit")}
     needed = wanted.union(*(w.needs for w in works if w.id in wanted))
-    result = _execute(request, plan, [w for w in works if w.id in needed], jobs, device, True, keep_idle=True)
-    _say(result, SweepFolder(request.folder), time.monotonic() - start)
+    result = work_off(request, [w for w in works if w.id in needed], jobs, device, True, keep_idle=True)
+    say(result, SweepFolder(request.folder), time.monotonic() - start)
     if result.failed or result.blocked:
         sys.exit(1)
 
 
-def _execute(
+def work_off(
     request: Request,
-    plan: Plan,
     works: list[Work],
     jobs: int,
     device: str,
     retry_failed: bool,
     keep_idle: bool = False,
 ) -> Result:
+    """Do on this machine what of ``works`` is missing, with a bar or lines that say how far it is."""
     context = Context(
-        request.folder, request.cache, request.roots, request.extra_methods, _resolve(device, works, request)
+        request.folder, request.cache, request.roots, request.extra_methods, resolve_device(device, works, request)
     )
     with SweepProgress(console, len(works)) as progress:
         return execute(works, context, jobs, progress, retry_failed, keep_idle)
 
 
-def _resolve(device: str, works: list[Work], request: Request) -> str:
+def resolve_device(device: str, works: list[Work], request: Request) -> str:
     """``auto`` -> cuda or cpu; torch is not loaded when nothing is left to do."""
     cells = [work.id for work in works if work.kind == "cell"]
     if device == "cpu" or (cells and set(cells) <= SweepFolder(request.folder).done()):
@@ -142,7 +142,8 @@ def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
     )
 
 
-def _say(result: Result, folder: SweepFolder, seconds: float) -> None:
+def say(result: Result, folder: SweepFolder, seconds: float) -> None:
+    """What was done, what failed, and where the tracebacks are."""
     console.print(
         f"{result.done} pieces of work done, {result.skipped} cells were already there, "
         f"{len(result.failed)} failed, {len(result.blocked)} blocked by a failure, in {seconds:.0f} s.",

@@ -1,0 +1,1 @@
+"""The S4T paper's ablations and checks as named studies: what they vary, what they measure, how they are shown."""

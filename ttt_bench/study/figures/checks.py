@@ -1,0 +1,112 @@
+"""Heat maps of task affinity, and what a TBS retains under masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ttt_bench.report.figures.canvas import Sketch, heading
+from ttt_bench.report.style import method_styles
+from ttt_bench.study.checks import affinity_groups, spread, tbs_groups
+from ttt_bench.study.figures.layout import legend_below, padded, panels
+from ttt_bench.study.raw import MODELS, REFERENCE, TOTAL, mean_matrices, retained
+
+Stored = dict[str, Any]
+
+
+def draw_affinity(title: str, stored: Sequence[Stored]) -> Sketch:
+    """Per table a heat map of each model's affinity, with its numbers and its gap to the fine-tuned one."""
+    groups = affinity_groups(stored)
+    figure, axes = panels(len(groups), len(MODELS), 1.5, left=0.62, wspace=0.12, gap=0.85)
+    figure.subplots_adjust(right=0.93)
+    image = None
+    for line, (name, members) in zip(axes, groups.items(), strict=True):
+        means, tasks = mean_matrices(members), members[0]["tasks"]
+        for panel, model in zip(line, MODELS, strict=True):
+            image = panel.imshow(means[model], vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
+            _number(panel, means[model])
+            panel.set_xticks(range(len(tasks)), tasks)
+            panel.set_yticks(range(len(tasks)), tasks if panel is line[0] else [])
+            gaps = [each["gaps"][model] for each in members]
+            said = "the reference" if model == REFERENCE else f"gap {spread(gaps, 3)}"
+            panel.set_title(f"{_TITLES[model]}\n{said}")
+        line[0].annotate(
+            name, (0, 1), xycoords="axes fraction", xytext=(-38, 27), textcoords="offset points", fontsize=6.8,
+            fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+    if image is not None:
+        bar = figure.add_axes((0.945, 0.2, 0.012, 0.5))
+        figure.colorbar(image, cax=bar, ticks=[-1, 0, 1])
+    said = (
+        "cosine between the slices of two tasks, mean over pixels and target images; gap: mean |difference| to the last"
+    )
+    heading(figure, title, said)
+    return Sketch(figure, title, tuple(each["id"] for each in stored))
+
+
+_TITLES = {
+    "before": "before adaptation",
+    "bn": "bn: statistics alone",
+    "after": "after adaptation",
+    REFERENCE: "fine-tuned on labels",
+}
+
+
+def _number(axes: Axes, matrix: Any) -> None:
+    axes.grid(False)
+    axes.tick_params(length=0, labelsize=6)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for (i, j), value in np.ndenumerate(matrix):
+        colour = "white" if abs(value) > 0.6 else "black"
+        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
+
+
+def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:
+    """Per table a panel: loss at ratio 0 / loss at the ratio, for every task and the total."""
+    groups = tbs_groups(stored)
+    columns = min(len(groups), 2)
+    rows = -(-len(groups) // columns)
+    figure, axes = panels(rows, columns, 2.0, left=0.62, legend=0.22, wspace=0.2, gap=0.8)
+    if columns == 1:
+        figure.subplots_adjust(left=0.2, right=0.8)
+    names = list(dict.fromkeys(name for each in stored for name in each["losses"] if name != TOTAL))
+    styles = method_styles(names, ())
+    flat = [panel for line in axes for panel in line]
+    for panel, (name, members) in zip(flat, groups.items(), strict=False):
+        values = [90.0, 100.0]
+        for task in names:
+            values += _draw(panel, members, task, dict(styles[task].plot))
+        values += _draw(panel, members, TOTAL, {"color": "#000000", "lw": 1.8})
+        panel.axhline(90, color="#7f7f7f", lw=0.8, ls=(0, (4, 2)), zorder=1)
+        panel.axvline(members[0]["trained_ratio"], color="#7f7f7f", lw=0.8, ls=(0, (1, 1)), zorder=1)
+        panel.set_ylim(*padded(values, share=0.06))
+        panel.set_title(name)
+        panel.set_xlabel("mask ratio at evaluation", labelpad=1.5)
+        panel.set_ylabel("retained: loss(0) / loss (%) ↑")
+    for panel in flat[len(groups) :]:
+        panel.set_visible(False)
+    heading(figure, title, "held-out source images, eval mode; line: mean, band: min-max over source models")
+    legend_below(figure, [
+        *(Line2D([], [], label=task, ms=3.6, **styles[task].plot) for task in names),
+        Line2D([], [], color="#000000", lw=1.8, label=TOTAL),
+        Line2D([], [], color="#7f7f7f", lw=0.8, ls=(0, (4, 2)), label="90 %"),
+        Line2D([], [], color="#7f7f7f", lw=0.8, ls=(0, (1, 1)), label="ratio in training"),
+    ], columns=8)  # fmt: skip
+    return Sketch(figure, title, tuple(each["id"] for each in stored))
+
+
+def _draw(axes: Axes, members: Sequence[Stored], task: str, style: dict[str, Any]) -> list[float]:
+    kept = np.array([retained(each["losses"][task]) for each in members if task in each["losses"]])
+    if not kept.size:
+        return []
+    axes.plot(members[0]["ratios"], kept.mean(axis=0), **style, zorder=3)
+    if len(kept) > 1:
+        axes.fill_between(
+            members[0]["ratios"], kept.min(axis=0), kept.max(axis=0), color=style["color"], alpha=0.15, lw=0
+        )
+    return [float(v) for v in kept.ravel()]
