@@ -52,6 +52,7 @@ def open_stream(
     seed: int,
     device: torch.device | str = "cpu",
     input_noise: float = 0.0,
+    arrival: str = "seed",
 ) -> tuple[TargetStream, Evaluator]:
     """Shuffle ``samples`` by ``seed`` and split them into what methods see and what only scoring sees.
 
@@ -63,8 +64,11 @@ def open_stream(
         seed: decides the order, nothing else.
         device: where the batches go.
         input_noise: scale of the Gaussian noise added to the images: see ``add_noise``.
+        arrival: ``seed``: shuffled; ``files``: in the order of the set, as the S4T release has it.
     """
-    order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
+    order = list(range(len(samples)))
+    if arrival != "files":
+        order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
     places = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     batches: list[Batch] = [samples.batch(place) for place in places]
     if input_noise:

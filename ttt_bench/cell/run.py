@@ -19,7 +19,7 @@ from ttt_bench.adaptation.savepoint import Savepoint
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
 from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.cell.spec import Cell
-from ttt_bench.domains.loading import MEAN, STD, SampleSet
+from ttt_bench.domains.loading import SampleSet, denormalise
 from ttt_bench.identity import identity
 from ttt_bench.memory import resident_peak
 from ttt_bench.method import Method, Model
@@ -63,14 +63,14 @@ def run_cell(
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
     adapter = _make_adapter(cell, method, source.to(device))
-    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise)
+    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
     start = time.perf_counter()
     _reset_peak_memory(device)
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
     recording = run_protocol(
         _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
     )
-    examples = _examples(adapter, stream, evaluator, recording)
+    examples = _examples(adapter, stream, evaluator, recording, cell.scaling)
     return Trajectory(
         cell_id=cell.id,
         cell=cell.describe(),
@@ -160,12 +160,11 @@ def single_class_collapse(
 
 
 def _examples(
-    adapter: Adapter, stream: TargetStream, evaluator: Evaluator, recording: Recording
+    adapter: Adapter, stream: TargetStream, evaluator: Evaluator, recording: Recording, scaling: str
 ) -> dict[str, npt.NDArray[Any]]:
     images = stream.images[0]
     count = min(EXAMPLES, images.shape[0])
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
-    pixels = ((images[:count] * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+    pixels = (denormalise(images[:count], scaling) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
     found: dict[str, npt.NDArray[Any]] = {"image": pixels.cpu().numpy()}
     for task, label in evaluator.truth(0).items():
         found[f"truth/{task}"] = label[:count].float().cpu().numpy().astype(np.float16)

@@ -37,6 +37,10 @@ class Cell:
     precision: str = "fp32"
     input_noise: float = 0.0
     """Gaussian noise on the target images, in their standard deviations."""
+    scaling: str = "imagenet"
+    """Of the target's pixels: see ``domains.normalisation.SCALINGS``."""
+    order: str = "seed"
+    """In which the target's images arrive: shuffled by the ``seed``, or as in the ``files``."""
 
     @property
     def source(self) -> SourceSpec:
@@ -50,12 +54,20 @@ class Cell:
             "target_fingerprint", "target_samples", "method", "options", "recipe", "protocol", "training", "seed",
             "steps", "eval_steps", "batch_size", "precision",
         )}  # fmt: skip
-        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise})
+        return identity(
+            {"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise, **self._accidents}
+        )
 
     @property
     def _noise(self) -> dict[str, float]:
         """Nothing at 0: cells without noise are what they were before there was any, stored ones included."""
         return {"input_noise": self.input_noise} if self.input_noise else {}
+
+    @property
+    def _accidents(self) -> dict[str, str]:
+        """What differs from its usual value, for the same reason."""
+        usual = {"scaling": "imagenet", "order": "seed"}
+        return {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
 
     @property
     def label(self) -> str:
@@ -80,8 +92,10 @@ class Cell:
             "classes": list(self.source.classes),
             "size": list(self.source.size),
             "network": plain(self.source.network),
-            "source_training": plain(self.source.training),
+            "source_training": plain(self.source.training.describe()),
             "checkpoint": self.source.id,
             "branch": self.branch.id,
+            **({"source_scaling": self.source.scaling} if self.source.scaling != "imagenet" else {}),
             **self._noise,
+            **self._accidents,
         }  # fmt: skip

@@ -14,7 +14,8 @@ import typer
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.plan.config import PRESETS, SweepConfig
 from ttt_bench.plan.plan import Plan, make_plan
-from ttt_bench.registry import parse_methods
+from ttt_bench.plan.released import follows_files, parse_released
+from ttt_bench.registry import discover, parse_methods
 from ttt_bench.source.spec import TRAINING_PRESETS
 from ttt_bench.tasks.task import parse_tasks
 
@@ -68,7 +69,14 @@ def read_request(
         str | None, typer.Option(help="semseg,depth,normal,edge; default: all shared.", rich_help_panel=What)
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)] = None,
-    preset: Annotated[str, typer.Option(help="fast or paper: defaults for all below.", rich_help_panel=What)] = "fast",
+    preset: Annotated[
+        str,
+        typer.Option(help="fast, paper, or released (paper with --released all): defaults.", rich_help_panel=What),
+    ] = "fast",
+    released: Annotated[
+        str | None,
+        typer.Option(help="Accidents of the S4T release to restore: all, none, or names.", rich_help_panel=What),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates per target batch.", rich_help_panel=How)] = None,
     eval_steps: Annotated[
         str | None, typer.Option(help="Steps to score, e.g. 0,1,5,10; default: all.", rich_help_panel=How)
@@ -112,6 +120,9 @@ def read_request(
             "fit_iterations": fit_iterations, "fit_lr": fit_lr,
         },
     )  # fmt: skip
+    switches = parse_released(defaults.get("released", "none") if released is None else released, discover(extra))
+    if follows_files(switches):
+        defaults["protocols"] = ("single",)
     given: dict[str, Any] = {
         "recipes": _words(recipes),
         "protocols": _words(protocols),
@@ -132,6 +143,7 @@ def read_request(
             **{key: value for key, value in given.items() if value is not None},
             "network": network,
             "source_training": source,
+            "released": switches,
         },
     )
     _check_name(name)

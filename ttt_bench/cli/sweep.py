@@ -16,6 +16,7 @@ from ttt_bench.identity import plain
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.launch.work import Context, Work, lay_out
 from ttt_bench.plan.plan import Plan
+from ttt_bench.plan.released import delta_metrics
 from ttt_bench.store.folder import SweepFolder
 
 console = Console()
@@ -42,8 +43,8 @@ def show_plan(request: Request) -> None:
             pair, " ".join(names), protocol, recipe, training, ",".join(map(str, seeds)), str(len(ids)), str(done)
         )
     console.print(table)
-    for line in _plan_lines(plan, Counter(states.values())):
-        console.print(line, highlight=False)
+    for line in [*_plan_lines(plan, Counter(states.values())), *_accident_lines(plan)]:
+        console.print(line, highlight=False, markup=False)
 
 
 def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
@@ -55,6 +56,14 @@ def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
         f"{len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
         "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
     ]
+
+
+def _accident_lines(plan: Plan) -> list[str]:
+    lines = []
+    for pair, effects in plan.accidents.items():
+        lines.append(f"accidents of the S4T release on {pair}:")
+        lines += [f"  {name:<16} {said}" for name, said in effects.items()]
+    return lines
 
 
 def _batches(samples: int, batch_size: int) -> int:
@@ -134,6 +143,8 @@ def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
         request.config.id,
         {
             "config": plain(request.config),
+            "accidents": plan.accidents,
+            "metrics": delta_metrics(request.config.released),
             "command": "python -m ttt_bench " + " ".join(sys.argv[1:]),
             "cells": [
                 {"id": c.id, "label": c.label, "pair": c.pair, "method": c.method, "seed": c.seed} for c in plan.cells

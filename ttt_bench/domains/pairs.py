@@ -76,9 +76,14 @@ def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = No
     return Pair(source, target, chosen, classes if "semseg" in chosen else ())
 
 
+def family(name: str) -> str:
+    """The data set that a domain belongs to or stands in for: ``rooms/fog+snow:2`` -> ``taskonomy``."""
+    own = name.partition("+")[0].partition("/")[0]
+    return STANDS_IN.get(own, own)
+
+
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
-    families = (domain.name.partition("+")[0].partition("/")[0] for domain in (source, target))
-    wanted = PAPER_CLASSES.get(frozenset(STANDS_IN.get(family, family) for family in families), source.classes)
+    wanted = PAPER_CLASSES.get(frozenset((family(source.name), family(target.name))), source.classes)
     return tuple(c for c in wanted if c in source.classes and c in target.classes)
 
 

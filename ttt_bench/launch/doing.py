@@ -15,6 +15,7 @@ from ttt_bench.domains.base import Domain
 from ttt_bench.domains.loading import SampleSet
 from ttt_bench.launch.products import domain_of
 from ttt_bench.launch.work import Context, Work
+from ttt_bench.memory import reuse_freed_memory
 from ttt_bench.method import Method
 from ttt_bench.plan.plan import DataNeed
 from ttt_bench.source import branches, training
@@ -31,6 +32,7 @@ def do(work: Work, context: Context, notify: Notify) -> None:
     Raises:
         UserError: bad input; anything else is a fault of the code or the machine.
     """
+    reuse_freed_memory()
     if context.threads:
         torch.set_num_threads(context.threads)
     assert work.data is not None
@@ -82,4 +84,4 @@ def open_samples(need: DataNeed, context: Context) -> SampleSet:
 
 @lru_cache(maxsize=8)
 def _open(need: DataNeed, domain: Domain, cache: Path) -> SampleSet:
-    return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks)
+    return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks, scaling=need.scaling)

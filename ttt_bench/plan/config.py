@@ -40,12 +40,16 @@ class SweepConfig:
     precision: str = "fp32"
     input_noise: float = 0.0
     """Gaussian noise on the target images, in their standard deviations (``adaptation.stream``)."""
+    released: tuple[str, ...] = ()
+    """Switches of ``plan.released`` that are on."""
 
     @property
     def id(self) -> str:
         """Identity of the request."""
-        # Left out at 0, so that requests from before the field keep theirs.
-        return identity({k: v for k, v in plain(self).items() if k != "input_noise" or v})
+        # Left out where they say nothing, so that requests from before these fields keep theirs.
+        later = ("input_noise", "released")
+        request = {k: v for k, v in plain(self).items() if k not in later or v}
+        return identity({**request, "source_training": self.source_training.describe()})
 
     @property
     def steps_scored(self) -> tuple[int, ...]:
@@ -84,19 +88,24 @@ class SweepConfig:
 
 PAPER_EVAL_STEPS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)
 
+# S4T section 4.1 and appendix A; the evaluation grid is section C.5's of the method notes.
+_PAPER: dict[str, Any] = {
+    "size": (256, 256),
+    "steps": 40,
+    "eval_steps": PAPER_EVAL_STEPS,
+    "batch_size": 8,
+    "batches": 0,
+    "seeds": (0, 1, 2),
+    "recipes": ("paper",),
+    "protocols": ("online",),
+    "trainings": ("joint",),
+    "network": NetworkConfig("resnet50", "linear", weights="imagenet"),
+    "source_training": TRAINING_PRESETS["paper"],
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    # S4T section 4.1 and appendix A; the evaluation grid is section C.5's of the method notes.
-    "paper": {
-        "size": (256, 256),
-        "steps": 40,
-        "eval_steps": PAPER_EVAL_STEPS,
-        "batches": 0,
-        "seeds": (0, 1, 2),
-        "recipes": ("paper",),
-        "trainings": ("joint",),
-        "network": NetworkConfig("resnet50", "linear", weights="imagenet"),
-        "source_training": TRAINING_PRESETS["paper"],
-    },
+    "paper": _PAPER,
+    "released": {**_PAPER, "released": "all"},
 }
-"""Named sets of defaults; any option given on the command line wins."""
+"""Named sets of defaults; any option given on the command line wins. ``released`` is text as after ``--released``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ttt_bench.domains.base import Domain
 from ttt_bench.domains.pairs import Pair, parse_pair
 from ttt_bench.errors import UserError
 from ttt_bench.plan.config import SweepConfig
+from ttt_bench.plan.released import Accidents, check_names, follows_files
 from ttt_bench.registry import MethodInfo
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
 
@@ -29,6 +30,7 @@ class DataNeed:
     tasks: tuple[str, ...]
     size: tuple[int, int]
     fingerprint: str
+    scaling: str = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Plan:
     cells: tuple[Cell, ...]
     roots: Mapping[str, Path]
     extra_methods: tuple[Path, ...]
+    accidents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Pair -> switch of ``--released`` that is on -> what it changes there, in words."""
 
     @property
     def sources(self) -> tuple[SourceSpec, ...]:
@@ -56,7 +60,7 @@ class Plan:
         """The training images of ``source``."""
         return DataNeed(
             source.domain, "train", source.training.samples, source.classes, source.tasks, source.size,
-            source.fingerprint,
+            source.fingerprint, source.scaling,
         )  # fmt: skip
 
     def target_data(self, cell: Cell) -> DataNeed:
@@ -64,7 +68,7 @@ class Plan:
         source = cell.source
         return DataNeed(
             cell.target, "test", cell.target_samples, source.classes, source.tasks, source.size,
-            cell.target_fingerprint,
+            cell.target_fingerprint, cell.scaling,
         )  # fmt: skip
 
 
@@ -78,6 +82,12 @@ def make_plan(
     """
     config.check()
     known = registry.discover(extra_methods)
+    check_names(config.released, known)
+    if follows_files(config.released) and config.protocols != ("single",):
+        raise UserError(
+            f"--released {','.join(config.released)} means the protocol single, not {','.join(config.protocols)}.",
+            "Leave --protocols out, or name the other switches only: they go with any protocol.",
+        )
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
     cells = [
         _cell(config, pair, known[name], options, recipe, protocol, training, seed)
@@ -89,7 +99,9 @@ def make_plan(
         for name, options in config.methods
     ]
     unique = {cell.id: cell for cell in cells}
-    return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods)
+    used = [known[name] for name, _ in config.methods]
+    accidents = {pair.name: Accidents.of(config.released, pair).effects(used, pair.tasks) for pair in pairs}
+    return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods, accidents if config.released else {})
 
 
 def _cell(
@@ -102,6 +114,8 @@ def _cell(
     training: str,
     seed: int,
 ) -> Cell:
+    accidents = Accidents.of(config.released, pair)
+    options = accidents.options(info, options)
     source_options = {key: options[key] for key in info.source_options}
     joint = (info.name, source_options, info.code) if training == "joint" and info.branch == "joint" else None
     available = pair.source.length("train")
@@ -112,9 +126,10 @@ def _cell(
         classes=pair.classes,
         size=config.size,
         network=config.network,
-        training=_fitted(config, available),
+        training=accidents.training(_fitted(config, available)),
         seed=seed,
         joint=joint,
+        scaling=accidents.scaling(accidents.source),
     )
     return Cell(
         pair=pair.name,
@@ -133,6 +148,8 @@ def _cell(
         batch_size=config.batch_size,
         precision=config.precision,
         input_noise=config.input_noise,
+        scaling=accidents.scaling(accidents.target),
+        order=accidents.order,
         changed=tuple(key for key, value in options.items() if value != info.options[key]),
     )
 

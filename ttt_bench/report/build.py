@@ -14,6 +14,7 @@ from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.paper import paper_order
+from ttt_bench.report.requests import merged, read_requests, with_accidents
 from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
 from ttt_bench.report.tables import (
     TextTable,
@@ -59,7 +60,8 @@ def build_report(
     Args:
         folder: of a sweep.
         out: where to write; ``folder`` itself when not given.
-        metrics: ids of the metrics in Delta, at most one per task; a task without one uses its first metric.
+        metrics: ids of the metrics in Delta, at most one per task; a task without one uses what the folder's last
+            sweep asked for, or its first metric.
         progress: called with (done, total, what).
         fixed_step: step of the ``fixed`` selection; the smaller of 10 and the last one when not given.
         figures: whether to draw; the tables alone take a fraction of the time.
@@ -74,10 +76,11 @@ def build_report(
     """
     if fixed_step is not None and fixed_step < 0:
         raise UserError(f"--fixed-step is {fixed_step}.", "Steps count from 0.")
-    chosen = chosen_metrics(metrics)
+    requests = read_requests(folder)
+    chosen = chosen_metrics(merged(metrics or (), requests.metrics))
     runs, warnings = load_runs(folder, progress)
     target = folder if out is None else out
-    groups = make_groups(runs, chosen, fixed_step, paper_order())
+    groups = [with_accidents(g, requests.accidents) for g in make_groups(runs, chosen, fixed_step, paper_order())]
     compared = paper_tables(groups, runs, fixed_step)
     tables = {group.slug: [*_tables(group), *compared.get(group.slug, ())] for group in groups}
     summary = summary_frame(groups)
@@ -152,6 +155,7 @@ def _page(
     lines += [f"> **WARNING** {line}\n" for line in warnings]
     for group in groups:
         lines += [f"## {group.pair}", "", f"{group.block.title[:1].upper()}{group.block.title[1:]}.", ""]
+        lines += [f"**{group.accident_line}.**", ""] if group.accidents else []
         lines.append(markdown(tables[group.slug][:1]))
         lines.append(f"More: [all tables](tables/{group.slug}.md).\n")
     pictures = [file for file in files if file.suffix == ".png"]

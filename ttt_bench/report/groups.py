@@ -59,6 +59,8 @@ class Group:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     """What a reader of the table has to know."""
+    accidents: tuple[str, ...] = ()
+    """Accidents of a published code that were asked for: nobody should take such a table for the default."""
 
     @property
     def title(self) -> str:
@@ -70,6 +72,11 @@ class Group:
         """For file names."""
         kept = "".join(c if c.isalnum() or c in "-+" else "_" for c in self.pair.replace("->", "-to-"))
         return f"{kept}_{self.block.slug}"
+
+    @property
+    def accident_line(self) -> str:
+        """The accidents in one line; empty without any."""
+        return f"Accidents of the S4T release: {', '.join(self.accidents)}" if self.accidents else ""
 
     @property
     def source_line(self) -> str:

@@ -38,6 +38,8 @@ def groups_table(groups: Sequence[Group], warnings: Sequence[str] = (), sync: bo
         grid.add_row(Text(f"WARNING: {line}", style="yellow"))
     for group in groups:
         grid.add_row(Text(f"{group.pair}  ({group.block.title})", style="bold"))
+        if group.accident_line:
+            grid.add_row(Text(group.accident_line, style="yellow"))
         if group.source_line:
             grid.add_row(Text(group.source_line, style="dim"))
         grid.add_row(_table(group, sync))

@@ -105,13 +105,15 @@ class SweepFolder:
         return states
 
     def remember(self, sweep_id: str, settings: dict[str, Any]) -> None:
-        """Keep the settings of a sweep, once."""
+        """Keep the settings of a sweep, once, and that it was the last one run."""
         path = self.path / "sweeps" / f"{sweep_id}.json"
-        if not path.exists():
+        if path.exists():
+            path.touch()
+        else:
             write_json(path, settings)
 
     def sweeps(self) -> list[dict[str, Any]]:
-        """Settings of all sweeps that wrote here, oldest first.
+        """Settings of all sweeps that wrote here, the last one run last.
 
         Raises:
             UserError: the folder holds no sweep.
