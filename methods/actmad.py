@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError
 from ttt_bench.method import Card, Method, Model, OptimizerSpec, StatisticsBank, require_choice
 from ttt_bench.network import fused
+from ttt_bench.network.moments import batch_moments, channel_moments
 from ttt_bench.network.network import Network
 
 Moments = dict[str, tuple[Tensor, Tensor]]
@@ -158,14 +159,12 @@ class ActMAD(Method):
         Raises:
             UserError: there is only one value to take the variance of.
         """
-        over = (0,) if self.moments == "location" else (0, 2, 3)
         if maps.shape[1:].numel() == maps.numel() and (self.moments == "location" or maps[0, 0].numel() == 1):
             raise UserError(
                 "ActMAD takes variances over the batch, and a batch of one image has none.",
                 "Use batches of at least 2 images (also the last one), or the option moments=channel.",
             )
-        var, mean = torch.var_mean(maps, over, correction=1, keepdim=True)
-        return mean[0], var[0]
+        return batch_moments(maps) if self.moments == "location" else channel_moments(maps)
 
 
 def find_taps(encoder: nn.Module, layers: str, hook: str) -> list[Tap]:
@@ -200,11 +199,14 @@ def find_taps(encoder: nn.Module, layers: str, hook: str) -> list[Tap]:
 
 @contextmanager
 def reading(taps: Iterable[Tap], read: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """While open, every forward hands the activations at ``taps`` to ``read``, safe from in-place changes."""
+    """While open, every forward hands the activations at ``taps`` to ``read``.
+
+    They are only good during the call: what follows may overwrite them in place.
+    """
 
     def hook_of(tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            read(tap.name, F.relu(output) if tap.rectify else output.clone())
+            read(tap.name, F.relu(output) if tap.rectify else output)
 
         return hook
 

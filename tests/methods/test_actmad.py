@@ -51,7 +51,7 @@ def test_post_hook_is_what_in_place_operations_leave(backbone: str) -> None:
         want = in_place_leftovers(network.encoder, images)
         got: dict[str, Tensor] = {}
         taps = plugin("actmad").find_taps(network.encoder, "all", "post")
-        with plugin("actmad").reading(taps, lambda name, maps: got.update({name: maps})):
+        with plugin("actmad").reading(taps, lambda name, maps: got.update({name: maps.clone()})):
             network.features(images)
     assert list(got) == list(want) or got.keys() == want.keys()
     for name in want:
@@ -63,7 +63,7 @@ def test_pre_hook_is_the_batch_norm_output() -> None:
     got: dict[str, Tensor] = {}
     with plugin("actmad").reading(
         plugin("actmad").find_taps(network.encoder, "all", "pre"),
-        lambda name, maps: got.update({name: maps}),
+        lambda name, maps: got.update({name: maps.clone()}),
     ):
         images = torch.randn(2, 3, 32, 32)
         network.features(images)

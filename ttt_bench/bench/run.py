@@ -19,6 +19,7 @@ from ttt_bench.bench.subjects import (
     method_subjects,
 )
 from ttt_bench.bench.timing import Progress, Timing, matrix_peak, peak_memory, time_interleaved
+from ttt_bench.memory import reuse_freed_memory
 from ttt_bench.provenance import provenance
 
 
@@ -101,6 +102,7 @@ def run_bench(
     Raises:
         UserError: the configuration is unknown.
     """
+    reuse_freed_memory()
     config = bench_config(config_name)
     encoder = encoder_subjects(config, device)
     by_method = {name: method_subjects(config, name, device) for name in registry.discover()}

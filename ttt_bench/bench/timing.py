@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ttt_bench.bench.config import bench_config
 from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
-from ttt_bench.memory import resident_peak
+from ttt_bench.memory import resident_peak, reuse_freed_memory
 
 Progress = Callable[[str], None]
 
@@ -86,6 +86,7 @@ def peak_memory(config: str, subject: str, device: str) -> int:
 
 
 def _run_alone(config_name: str, name: str, device: str) -> int:
+    reuse_freed_memory()
     config = bench_config(config_name)
     method = name.split()[0]
     subjects = encoder_subjects(config, device) if method == "encoder" else method_subjects(config, method, device)

