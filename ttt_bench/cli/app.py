@@ -44,7 +44,7 @@ def sweep(
 
     cluster = chosen(executor, profile, jobs)
     if dry_run:
-        show_plan(request)
+        show_plan(request, cost=cluster is None)
         if cluster:
             show_submission(request, cluster, retry)
     elif cluster:
@@ -55,13 +55,21 @@ def sweep(
 
 @app.command()
 @takes_request
-def plan(request: Request, executor: Executor = "local", profile: ProfileFile = None) -> None:
-    """Show what `sweep` with the same options would do, and what is already there."""
+def plan(
+    request: Request,
+    executor: Executor = "local",
+    profile: ProfileFile = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Time two steps of everything on --device.", rich_help_panel=Place)
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Show what `sweep` with the same options would do, what is already there, and what the rest will cost."""
     from ttt_bench.cli.cluster import chosen, show_submission
     from ttt_bench.cli.sweep import show_plan
 
-    show_plan(request)
     cluster = chosen(executor, profile)
+    show_plan(request, device if probe else "", cluster is None)
     if cluster:
         show_submission(request, cluster)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -13,6 +14,7 @@ from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import canonical
 from ttt_bench.launch.work import Work
 from ttt_bench.plan.plan import Plan
+from ttt_bench.registry import MethodInfo
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import read_seconds
 
@@ -36,6 +38,13 @@ class Forecast:
     """Methods that never update."""
     measured: dict[Setting, tuple[float, float]] = field(default_factory=dict)
     """(seconds per update, seconds per evaluation of a batch)."""
+    training: float = 0.0
+    """Seconds per iteration of a source training or a fit where nothing else is known; 0: as ``default``."""
+    trainings: dict[str, float] = field(default_factory=dict)
+    """The same, timed for single source models, by identity."""
+    origin: str = "the profile's seconds_per_update"
+    """Where ``default`` comes from."""
+    known: Mapping[str, MethodInfo] = field(default_factory=dict)
 
     def __call__(self, work: Work) -> float:
         """Forecast of ``work`` in seconds."""
@@ -43,10 +52,23 @@ class Forecast:
             return self._cell(work.cell)
         if work.kind == "data":
             return SECONDS_PER_IMAGE * (work.data.count if work.data else 0)
-        training = work.source.training if work.source else None
-        if training is None:
+        if work.source is None:
             return 0.0
-        return self.default * (training.iterations if work.kind == "train" else training.fit_iterations)
+        pace = self.trainings.get(work.source.id, self.training or self.default)
+        return pace * (work.source.training.iterations if work.kind == "train" else self._fit_iterations(work))
+
+    def _fit_iterations(self, work: Work) -> int:
+        """Branches that were trained with the network are not fitted again; statistics are forwards only."""
+        assert work.source is not None
+        infos = [(branch, self.known.get(branch.method)) for branch in work.branches]
+        fitted = any(
+            info is None or info.branch == "after" or (info.branch == "joint" and branch.source.joint is None)
+            for branch, info in infos
+        )
+        scanned = any(info is not None and info.statistics for _, info in infos)
+        training = work.source.training
+        forwards = math.ceil(EVALUATION_SHARE * training.statistics_batches) if scanned else 0
+        return (training.fit_iterations if fitted else 0) + forwards
 
     def _cell(self, cell: Cell) -> float:
         batches = -(-cell.target_samples // cell.batch_size)
@@ -68,7 +90,11 @@ class Forecast:
     @property
     def basis(self) -> str:
         """Where the numbers come from, in words."""
-        stated = f"{self.default:g} s per update (the profile's seconds_per_update)"
+        stated = f"{self.default:.3g} s per update ({self.origin})"
+        if self.training:
+            stated = f"{self.training:.3g} s per source iteration and {stated}"
+        if self.trainings:
+            return f"two timed steps of each training and method; {self.origin}"
         if not self.measured:
             return f"{stated}; nothing is measured yet"
         return f"finished cells of {len(self.measured)} kinds; {stated} for trainings and kinds not measured"
@@ -79,7 +105,9 @@ def setting(cell: Cell) -> Setting:
     return cell.method, canonical([cell.source.network, cell.source.size, cell.batch_size])
 
 
-def make_forecast(plan: Plan, folder: SweepFolder, default: float) -> Forecast:
+def make_forecast(
+    plan: Plan, folder: SweepFolder, default: float, training: float = 0.0, origin: str = Forecast.origin
+) -> Forecast:
     """Measure the kinds of cells of which ``folder`` holds finished ones."""
     known = registry.discover(plan.extra_methods)
     static = frozenset(name for name, info in known.items() if not info.adapts)
@@ -89,9 +117,8 @@ def make_forecast(plan: Plan, folder: SweepFolder, default: float) -> Forecast:
         if len(found) < SAMPLES:
             update, evaluation = read_seconds(folder.cell_path(cell.id))
             found.append((_middle(update), _middle(evaluation)))
-    return Forecast(
-        default, static, {key: (median(u for u, _ in f), median(e for _, e in f)) for key, f in paces.items()}
-    )
+    measured = {key: (median(u for u, _ in f), median(e for _, e in f)) for key, f in paces.items()}
+    return Forecast(default, static, measured, training, origin=origin, known=known)
 
 
 def _finished(cells: Iterable[Cell], folder: SweepFolder) -> list[Cell]:

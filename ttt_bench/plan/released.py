@@ -17,7 +17,6 @@ from ttt_bench.registry import MethodInfo
 from ttt_bench.source.spec import TrainingConfig
 
 TASKONOMY = "taskonomy"
-NO_EFFECT = "nothing here"
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class Accidents:
         return accident.switch in self.names and accident.holds(self.source, self.target)
 
     def effects(self, methods: Iterable[MethodInfo], tasks: Sequence[str]) -> dict[str, str]:
-        """What each switch that is on changes on this pair, in words; or ``NO_EFFECT``."""
+        """What each switch that is on changes on this pair, in words; or nothing."""
         found: dict[str, list[str]] = {name: [] for name in self.names}
         for switch in self._on:
             said = found[switch.name]
@@ -172,4 +171,4 @@ class Accidents:
         for info in {info.name: info for info in methods}.values():
             for accident in filter(self._meets, info.accidents):
                 found[accident.switch] += [f"{info.name} {key}={value}" for key, value in accident.options.items()]
-        return {name: ", ".join(said) or NO_EFFECT for name, said in found.items()}
+        return {name: ", ".join(said) for name, said in found.items()}

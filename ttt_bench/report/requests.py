@@ -11,10 +11,6 @@ from ttt_bench.report.groups import Group
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.tasks import metric_by_id
 
-NO_EFFECT = "nothing here"
-"""What a plan says of a switch that changes nothing on a pair."""
-
-
 @dataclass(frozen=True)
 class Requests:
     """Of all sweeps that wrote into a folder; where two disagree, the one run last decides."""
@@ -51,13 +47,13 @@ def with_accidents(group: Group, accidents: Mapping[str, Mapping[str, str]]) -> 
     if not effects:
         return group
     names = [name + _reach(name, effects[name], on) for name in effects]
-    said = "; ".join(f"{name}: {effect}" for name, effect in effects.items())
+    said = "; ".join(f"{name}: {effect or 'nothing here'}" for name, effect in effects.items())
     return replace(
         group, accidents=tuple(names), notes=(*group.notes, f"Accidents of the S4T release that are on. {said}.")
     )
 
 
 def _reach(name: str, effect: str, on: Sequence[Mapping[str, str]]) -> str:
-    if effect == NO_EFFECT:
-        return f" ({NO_EFFECT})"
+    if not effect:
+        return " (nothing here)"
     return "" if all(name in each for each in on) else " (some rows)"
