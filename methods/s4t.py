@@ -59,6 +59,7 @@ class S4T(Method):
         ),
     )
     bn = "track"
+    later_options = ("task_order",)
     accidents = (
         Accident(
             "task-order",

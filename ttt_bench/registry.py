@@ -43,6 +43,7 @@ class MethodInfo:
     statistics: bool = False
     adapts: bool = True
     source_options: tuple[str, ...] = ()
+    later_options: tuple[str, ...] = ()
     accidents: tuple[Accident, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     """Option names with their default values."""
@@ -217,7 +218,7 @@ def _info(path: Path, node: ast.ClassDef, fields: dict[str, Any]) -> MethodInfo:
         and item.target.id in fields
         and "ClassVar" not in ast.unparse(item.annotation)
     }
-    class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options", "accidents")
+    class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options", "later_options", "accidents")
     return MethodInfo(
         path=path,
         class_name=node.name,

@@ -138,7 +138,7 @@ def _cell(
         target_fingerprint=_fingerprint(pair.target),
         target_samples=_target_samples(config, pair),
         method=info.name,
-        options=options,
+        options={k: v for k, v in options.items() if k not in info.later_options or v != info.options[k]},
         recipe=recipe,
         protocol=protocol,
         training=training,

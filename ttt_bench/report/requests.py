@@ -11,6 +11,7 @@ from ttt_bench.report.groups import Group
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.tasks import metric_by_id
 
+
 @dataclass(frozen=True)
 class Requests:
     """Of all sweeps that wrote into a folder; where two disagree, the one run last decides."""
