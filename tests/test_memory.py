@@ -21,9 +21,7 @@ print(min(faults() for _ in range(10)))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings exist on Linux only")
 def test_freed_memory_is_used_again_without_new_pages():
-    done = subprocess.run(
-        [sys.executable, "-c", KEPT], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1000, "64 MiB of fresh pages would be 16384 faults"
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ttt_bench.adaptation.stream import add_noise, open_stream
+from ttt_bench.adaptation.noise import InputNoise, deviation
+from ttt_bench.adaptation.stream import open_stream
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.loading import SampleSet
 from ttt_bench.errors import UserError
@@ -22,7 +23,7 @@ def samples():
 
 def by_image(samples, seed, noise, batch_size=4):
     """Images by their place in the set, whatever the order of the stream."""
-    stream, _ = open_stream(samples, batch_size, seed, input_noise=noise)
+    stream, _ = open_stream(samples, batch_size, seed, noise=noise)
     order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
     return dict(zip(order, torch.cat(list(stream.images)), strict=True))
 
@@ -45,7 +46,7 @@ def test_order_batching_and_scale_change_neither_the_noise_nor_the_labels(sample
     for i in first:
         torch.testing.assert_close(double[i] - clean[i], 2 * (first[i] - clean[i]), rtol=1e-4, atol=1e-5)
     _, without = open_stream(samples, 4, 1)
-    _, with_noise = open_stream(samples, 4, 1, input_noise=0.4)
+    _, with_noise = open_stream(samples, 4, 1, noise=0.4)
     for batch in range(3):
         for task, label in without.truth(batch).items():
             assert torch.equal(label, with_noise.truth(batch)[task]), task
@@ -53,14 +54,15 @@ def test_order_batching_and_scale_change_neither_the_noise_nor_the_labels(sample
 
 def test_sigma_by_hand():
     images = [torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[5.0, 7.0]]]])]
-    moved = torch.cat(add_noise(images, [[1], [0]], 0.5, seed=9)) - torch.cat(images)
+    noise = InputNoise(0.5, deviation(images), seed=9)
+    moved = noise.added(torch.cat(images), [1, 0]) - torch.cat(images)
     drawn = torch.stack([torch.randn(1, 1, 2, generator=torch.Generator().manual_seed(9 + i)) for i in (1, 0)])
     torch.testing.assert_close(moved, 0.5 * 5.0**0.5 * drawn)  # 1, 3, 5, 7: variance 5
 
 
 def test_without_noise_images_and_identities_are_what_they_were(samples):
     stream, _ = open_stream(samples, 4, 5)
-    silent, _ = open_stream(samples, 4, 5, input_noise=0.0)
+    silent, _ = open_stream(samples, 4, 5, noise=0.0)
     plain = samples.batch(torch.randperm(10, generator=torch.Generator().manual_seed(5)).tolist()).images
     assert torch.equal(torch.cat(list(stream.images)), plain)
     assert torch.equal(torch.cat(list(silent.images)), plain)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ttt_bench.adaptation.noise import InputNoise, input_noise
 from ttt_bench.domains.loading import Batch, SampleSet
-from ttt_bench.identity import identity
 from ttt_bench.network.network import Predictions
-from ttt_bench.tasks.measure import measure
+from ttt_bench.tasks.measure import Truth, prepare, score
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,24 @@ class Evaluator:
 
     def __init__(self, labels: Sequence[dict[str, Tensor]]) -> None:
         self._labels = labels
+        self._ready_for = -1
+        self._ready: dict[str, Truth] = {}
 
     def score(self, batch: int, predictions: Predictions) -> dict[str, npt.NDArray[np.float64]]:
         """Statistics of ``predictions`` for batch ``batch``, by ``task/statistic``."""
         result = {}
         for task, prediction in predictions.items():
-            for name, value in measure(task, prediction, self._labels[batch][task]).items():
-                result[name] = value.double().cpu().numpy()
+            for name, value in score(prediction, self._truth(batch, task, prediction.shape[1])).items():
+                result[name] = value.cpu().numpy()
         return result
+
+    def _truth(self, batch: int, task: str, channels: int) -> Truth:
+        """The label, readied once for all steps that score this batch in a row."""
+        if batch != self._ready_for:
+            self._ready_for, self._ready = batch, {}
+        if task not in self._ready:
+            self._ready[task] = prepare(task, self._labels[batch][task], channels)
+        return self._ready[task]
 
     def truth(self, batch: int) -> dict[str, Tensor]:
         """Labels of batch ``batch``, for the picture sheet."""
@@ -51,64 +66,91 @@ def open_stream(
     batch_size: int,
     seed: int,
     device: torch.device | str = "cpu",
-    input_noise: float = 0.0,
+    noise: float = 0.0,
     arrival: str = "seed",
 ) -> tuple[TargetStream, Evaluator]:
     """Shuffle ``samples`` by ``seed`` and split them into what methods see and what only scoring sees.
 
     The order is part of the seed, so `single`, which adapts on the first batch only, meets another one per seed.
+    Batches are read when they are asked for, so a target set may be larger than the memory.
 
     Args:
         samples: the target images with their labels.
         batch_size: images per batch; the last one may be smaller.
         seed: decides the order, nothing else.
         device: where the batches go.
-        input_noise: scale of the Gaussian noise added to the images: see ``add_noise``.
+        noise: scale of the Gaussian noise added to the images: see ``InputNoise``.
         arrival: ``seed``: shuffled; ``files``: in the order of the set, as the S4T release has it.
     """
     order = list(range(len(samples)))
     if arrival != "files":
         order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
     places = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
-    batches: list[Batch] = [samples.batch(place) for place in places]
-    if input_noise:
-        noisy = add_noise([batch.images for batch in batches], places, input_noise, noise_seed(samples))
-        batches = [replace(batch, images=images) for batch, images in zip(batches, noisy, strict=True)]
-    batches = [batch.to(device) for batch in batches]
-    return TargetStream([b.images for b in batches]), Evaluator([b.labels for b in batches])
+    arrivals = Arrivals(samples, places, device, input_noise(samples, noise) if noise else None)
+    return TargetStream(Part(arrivals, lambda b: b.images)), Evaluator(Part(arrivals, lambda b: b.labels))
 
 
-def noise_seed(samples: SampleSet) -> int:
-    """One seed per image set, so that every method, option and run seed meets the same noise on the same image."""
-    return int(identity({"kind": "input noise", "images": samples.domain.fingerprint(), "split": samples.split}), 16)
+class Arrivals:
+    """Batches of a sample set, read when they are asked for; the last two stay at hand.
 
-
-def add_noise(images: Sequence[Tensor], places: Sequence[Sequence[int]], scale: float, seed: int) -> list[Tensor]:
-    """x' = x + scale * sigma * n with n ~ N(0, 1) per element (S4T appendix C, Table 5).
-
-    sigma is the standard deviation of all elements of all ``images``, which are normalised. n is drawn on the
-    CPU from ``seed`` and the image's place in the set, so neither order, batching nor scale changes it.
-
-    Args:
-        images: (B, 3, H, W) batches on the CPU; not changed.
-        places: the place in the set of every image of every batch.
-        scale: in standard deviations.
-        seed: of the image set, below 2^64.
+    On CUDA the next one is read and sent ahead by a thread, from pinned memory, while the device works.
     """
-    sums = {
-        place: torch.stack([image.double().sum(), image.double().square().sum()])
-        for batch, indices in zip(images, places, strict=True)
-        for image, place in zip(batch, indices, strict=True)
-    }
-    # Summed in the order of the set: the same sigma to the last bit whatever the order of the stream.
-    total, squares = torch.stack([sums[place] for place in sorted(sums)]).sum(dim=0)
-    count = sum(batch.numel() for batch in images)
-    sigma = (squares / count - (total / count) ** 2).clamp(min=0).sqrt().float()
-    noisy = []
-    for batch, indices in zip(images, places, strict=True):
-        noise = [
-            torch.randn(image.shape, generator=torch.Generator().manual_seed((seed + place) % 2**63))
-            for image, place in zip(batch, indices, strict=True)
-        ]
-        noisy.append(batch + scale * sigma * torch.stack(noise))
-    return noisy
+
+    KEPT = 2
+
+    def __init__(
+        self, samples: SampleSet, places: Sequence[Sequence[int]], device: torch.device | str, noise: InputNoise | None
+    ) -> None:
+        self._samples, self._places, self._device, self._noise = samples, places, device, noise
+        self._kept: OrderedDict[int, Batch] = OrderedDict()
+        ahead = torch.device(device).type == "cuda"
+        self._reader = ThreadPoolExecutor(1, "read-ahead") if ahead else None
+        self._coming: dict[int, Future[Batch]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch ``index``, on the device."""
+        if index not in self._kept:
+            coming = self._coming.pop(index, None)
+            self._kept[index] = (self._read(index) if coming is None else coming.result()).to(self._device)
+            self._read_ahead(index + 1)
+        self._kept.move_to_end(index)
+        while len(self._kept) > self.KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[index]
+
+    def _read(self, index: int) -> Batch:
+        batch = self._samples.batch(self._places[index])
+        if self._noise is not None:
+            batch = Batch(self._noise.added(batch.images, self._places[index]), batch.labels)
+        return batch if self._reader is None else batch.pinned()
+
+    def _read_ahead(self, index: int) -> None:
+        if self._reader is not None and index < len(self) and index not in self._kept:
+            self._coming = {index: self._reader.submit(self._read, index)}
+
+
+class Part(Sequence[T], Generic[T]):
+    """One side of every batch: its images, or its labels."""
+
+    def __init__(self, arrivals: Arrivals, take: Callable[[Batch], T]) -> None:
+        self._arrivals, self._take = arrivals, take
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        wanted = index + len(self) if index < 0 else index
+        if not 0 <= wanted < len(self):
+            raise IndexError(f"Batch {index} of {len(self)}.")
+        return self._take(self._arrivals[wanted])

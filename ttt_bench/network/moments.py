@@ -43,7 +43,7 @@ class _RowMoments(torch.autograd.Function):
         return mean, centred.square().sum(0) / (len(rows) - 1)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_mean: Tensor, grad_var: Tensor) -> Tensor:
         (centred,) = ctx.saved_tensors
         n = len(centred)

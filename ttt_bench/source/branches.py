@@ -41,7 +41,8 @@ def load_network(spec: SourceSpec, cache: Path) -> Network:
 
 def load_scores(spec: SourceSpec, cache: Path) -> dict[str, float]:
     """The trained network's scores on held-out source images, by metric id."""
-    scores: dict[str, float] = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)["scores"]
+    content = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec, mapped=True)
+    scores: dict[str, float] = content["scores"]
     return scores
 
 

@@ -21,14 +21,19 @@ def save(path: Path, spec: Any, content: dict[str, Any]) -> None:
     write_atomically(path, lambda file: torch.save(payload, file))
 
 
-def load(path: Path, spec: Any) -> dict[str, Any]:
+def load(path: Path, spec: Any, mapped: bool = False) -> dict[str, Any]:
     """Read a checkpoint and check that it was made by ``spec``.
+
+    Args:
+        path: of the file.
+        spec: what should have made it.
+        mapped: leave tensors in the file until they are looked at, for readers of something else in it.
 
     Raises:
         UserError: the file is damaged, unsafe, or was made by other settings.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises several kinds for damaged or unsafe files
         raise UserError(
             f"The checkpoint {path} cannot be read: {error}.", "Delete it; it will be trained again."

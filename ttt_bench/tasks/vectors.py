@@ -1,7 +1,7 @@
 """Lengths of the vectors in a field of normals, channels first.
 
-``torch.linalg.vector_norm`` (and with it ``F.normalize``) over the channel dimension of an image takes two hundred times
-as long on a CPU as the same sum written out: over an evaluation it cost more than a small network's forward.
+``torch.linalg.vector_norm`` (and with it ``F.normalize``) over the channel dimension of an image takes two hundred
+times as long on a CPU as the same sum written out: over an evaluation it cost more than a small network's forward.
 """
 
 from __future__ import annotations
