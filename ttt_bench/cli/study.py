@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,8 +44,8 @@ def run_study(name: str, request: Request, jobs: int, device: str, figures: bool
     parts = study_parts(study, request.config, request.roots, request.extra_methods)
     probes = probes_of(study, parts[0].plan, finetune) if study.kind == "probe" else []
     job = Job(study, request, parts, tuple(probes))
-    _say_plan(job)
     works = _works(job)
+    _say_plan(job, works)
     for part in parts:
         remember(replace(request, config=part.plan.config), part.plan, SweepFolder(request.folder))
     result = work_off(request, works, jobs, device, retry_failed=True, keep_idle=study.name == "tbs-mask")
@@ -56,13 +57,12 @@ def run_study(name: str, request: Request, jobs: int, device: str, figures: bool
         sys.exit(1)
 
 
-def _say_plan(job: Job) -> None:
-    cells = {id for part in job.parts for id in part.titles}
-    sources = {source.id for part in job.parts for source in part.plan.sources}
+def _say_plan(job: Job, works: Sequence[Work]) -> None:
+    kinds = Counter(work.kind for work in works)
     probes = f", {len(job.probes)} measurements" if job.probes else ""
     console.print(
         f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
-        f"{len(sources)} source networks, {len(cells) if job.study.name != 'tbs-mask' else 0} cells{probes} "
+        f"{kinds['train']} source networks, {kinds['cell']} cells{probes} "
         f"into {job.request.folder}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

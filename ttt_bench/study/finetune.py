@@ -111,7 +111,9 @@ def _train(
                     "Lower the learning rate with --train-lr and run again.",
                 )
             if notify is not None:
-                notify(iteration + 1, config.iterations, f"fine-tuning on target labels, loss {float(loss):.3f}")
+                notify(
+                    iteration + 1, config.iterations, f"fine-tuning on target labels, loss {float(loss.detach()):.3f}"
+                )
 
 
 def _loss(model: Model, method: Method, batch: Batch, rng: torch.Generator) -> Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ttt_bench import registry
 from ttt_bench.errors import UserError
-from ttt_bench.identity import canonical
 from ttt_bench.plan.config import SweepConfig
 from ttt_bench.plan.plan import Plan, make_plan
 from ttt_bench.study.catalogue import Study
@@ -78,8 +77,7 @@ def _refuse_nothing(study: Study, config: SweepConfig) -> None:
 def _varied(study: Study, config: SweepConfig, roots: Mapping[str, Path] | None, extra: tuple[Path, ...]) -> Part:
     known = registry.discover(extra)
     asked = [(name, options) for name, options in config.methods if name not in registry.CONTROLS]
-    entries = [(name, options) for name, options in config.methods if name in registry.CONTROLS]
-    titles = {canonical([name, options]): name for name, options in entries}
+    rows: list[Entry] = [(name, name, options) for name, options in config.methods if name in registry.CONTROLS]
     for name, options in asked:
         for title, changes in VARIANTS[study.name].items():
             missing = sorted(changes.keys() - known[name].options.keys())
@@ -88,30 +86,37 @@ def _varied(study: Study, config: SweepConfig, roots: Mapping[str, Path] | None,
                     f"The study {study.name} varies {missing[0]}, which {name} does not have.",
                     "Leave --methods out, or give s4t with options: --methods 's4t(loss_weight=0.1)'.",
                 )
-            own = _said(name, options, known[name].options)
-            entries.append((name, {**options, **changes}))
-            titles.setdefault(canonical([name, entries[-1][1]]), f"{title} [{own}]" if len(asked) > 1 else title)
-    plan = make_plan(replace(config, methods=tuple(entries)), roots, extra)
-    return Part("", plan, _in_order(plan, titles))
+            own = f" [{_said(name, options, known[name].options)}]" if len(asked) > 1 else ""
+            rows.append((title + own, name, {**options, **changes}))
+    return _plan("", config, rows, roots, extra)
 
 
 def _part(key: str, config: SweepConfig, roots: Mapping[str, Path] | None, extra: tuple[Path, ...]) -> Part:
     known = registry.discover(extra)
-    titles = {canonical([name, options]): _said(name, options, known[name].options) for name, options in config.methods}
-    plan = make_plan(config, roots, extra)
-    return Part(key, plan, _in_order(plan, titles))
+    rows = [(_said(name, options, known[name].options), name, options) for name, options in config.methods]
+    return _plan(key, config, rows, roots, extra)
+
+
+Entry = tuple[str, str, dict[str, Any]]
+"""Title, method, complete options."""
+
+
+def _plan(
+    key: str, config: SweepConfig, rows: Sequence[Entry], roots: Mapping[str, Path] | None, extra: tuple[Path, ...]
+) -> Part:
+    titles: dict[str, str] = {}
+    for title, name, options in rows:
+        # Row by row, since a plan may restate a method's options in its cells.
+        alone = make_plan(replace(config, methods=((name, options),)), roots, extra)
+        for cell in alone.cells:
+            titles.setdefault(cell.id, title)
+    methods = tuple((name, options) for _, name, options in rows)
+    return Part(key, make_plan(replace(config, methods=methods), roots, extra), titles)
 
 
 def _said(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     changed = ", ".join(f"{key}={value}" for key, value in options.items() if value != defaults[key])
     return f"{name}({changed})" if changed else name
-
-
-def _in_order(plan: Plan, titles: Mapping[str, str]) -> dict[str, str]:
-    """Titles by cell id, in the order in which rows are shown."""
-    cells = {cell.id: titles[canonical([cell.method, cell.options])] for cell in plan.cells}
-    rank = {title: place for place, title in enumerate(dict.fromkeys(titles.values()))}
-    return dict(sorted(cells.items(), key=lambda item: rank[item[1]]))
 
 
 def _single_tasks(joint: Plan) -> list[Part]:

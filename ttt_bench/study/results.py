@@ -94,7 +94,9 @@ def beside_multi(parts: Sequence[PartResult]) -> list[Group]:
                 scored.measures[DELTA_MULTI] = scored.measures.get("last/delta", float("nan"))
         if len(own) == len(group.metrics):
             rows += [_gathered(group, row, own) for row in group.rows]
-        joined.append(replace(group, rows=tuple(sorted((r for r in rows if r.runs), key=lambda r: _rank(group, r)))))
+        shown = sorted((row for row in rows if row.runs), key=lambda row: _rank(group, row))
+        lead = (f"Multi-task: {group.source_line}.",) if group.source_line else ()
+        joined.append(replace(group, rows=tuple(shown), notes=(*lead, *group.notes)))
     return joined
 
 

@@ -57,7 +57,7 @@ def single_task_table(group: Group) -> TextTable:
         Column(DELTA_MULTI, "Δ, multi base (%) ↑", GAIN_SHOW, 1),
         delta_column(LAST, DELTA_BN, over_bn=True),
     ]
-    return make_table(group, _title(group), columns, (*_lead(group), *reading(group)), collapse=True)
+    return make_table(group, _title(group), columns, (*group.notes, *reading(group)), collapse=True)
 
 
 NOISE_PANELS = (
@@ -128,8 +128,8 @@ def _against_bn(rows: Sequence[tuple[str, Row]]) -> list[str]:
         return []
     label, far = max(known, key=lambda item: abs(item[1].mean("last/delta_bn")))
     distance, sd = far.mean("last/delta_bn"), far.sd("last/delta_bn")
-    spread = f" ± {sd:.2f} over seeds" if np.isfinite(sd) else ""
-    said = f"Farthest from `bn`: {label} with Δ−bn {distance:+.2f}{spread} points."
+    spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
+    said = f"Farthest from `bn`: {label}, by {GAIN_SHOW(distance)}{spread} points of Δ."
     if abs(distance) < UNTOLD:
         said += (
             " No row can be told from `bn`, which updates no weight: Δ here is the gain of re-estimated "
@@ -143,6 +143,8 @@ def _between(rows: Sequence[tuple[str, Row]]) -> list[str]:
     if len(known) < 2:
         return []
     means = [row.mean("last/delta_bn") for _, row in known]
+    if max(map(abs, means)) < UNTOLD:
+        return []  # said already
     spreads = [row.sd("last/delta_bn") for _, row in known]
     between, within = max(means) - min(means), max((s for s in spreads if np.isfinite(s)), default=float("nan"))
     if not np.isfinite(within):

@@ -46,12 +46,13 @@ def write_study(
     paths = []
     if figures:
         with matplotlib.rc_context(RC):
-            paths = draw().save(folder / FOLDER / "figure", command)
+            # The whole command stands on the page; it is longer than a figure is wide.
+            paths = draw().save(folder / FOLDER / "figure", f"python -m ttt_bench study {study.name}")
     return [*write_page(study, outcome, folder, command, figures), *paths]
 
 
 def _found(study: Study, parts: Sequence[Part], raw: Sequence[dict[str, Any]], folder: Path) -> tuple[Outcome, Any]:
-    title = f"{study.title} (S4T {study.paper})"
+    title = f"{study.title}: S4T, {study.paper}"
     if study.name == "tbs-mask":
         return tbs_outcome(raw), lambda: draw_retained(title, raw)
     results = load_parts(parts, folder)

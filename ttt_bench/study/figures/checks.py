@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ttt_bench.report.figures.canvas import Sketch, heading
 from ttt_bench.report.style import method_styles
 from ttt_bench.study.checks import affinity_groups, spread, tbs_groups
-from ttt_bench.study.figures.layout import legend_below, padded, panels
+from ttt_bench.study.figures.layout import LEGEND, legend_below, padded, panels, row_title
 from ttt_bench.study.raw import MODELS, REFERENCE, TOTAL, mean_matrices, retained
 
 Stored = dict[str, Any]
@@ -21,7 +21,7 @@ Stored = dict[str, Any]
 def draw_affinity(title: str, stored: Sequence[Stored]) -> Sketch:
     """Per table a heat map of each model's affinity, with its numbers and its gap to the fine-tuned one."""
     groups = affinity_groups(stored)
-    figure, axes = panels(len(groups), len(MODELS), 1.5, left=0.62, wspace=0.12, gap=0.85)
+    figure, axes = panels(len(groups), len(MODELS), 1.5, left=0.62, wspace=0.12, gap=0.85, top=0.95)
     figure.subplots_adjust(right=0.93)
     image = None
     for line, (name, members) in zip(axes, groups.items(), strict=True):
@@ -34,10 +34,7 @@ def draw_affinity(title: str, stored: Sequence[Stored]) -> Sketch:
             gaps = [each["gaps"][model] for each in members]
             said = "the reference" if model == REFERENCE else f"gap {spread(gaps, 3)}"
             panel.set_title(f"{_TITLES[model]}\n{said}")
-        line[0].annotate(
-            name, (0, 1), xycoords="axes fraction", xytext=(-38, 27), textcoords="offset points", fontsize=6.8,
-            fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+        row_title(line[0], name)
     if image is not None:
         bar = figure.add_axes((0.945, 0.2, 0.012, 0.5))
         figure.colorbar(image, cax=bar, ticks=[-1, 0, 1])
@@ -71,7 +68,7 @@ def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:
     groups = tbs_groups(stored)
     columns = min(len(groups), 2)
     rows = -(-len(groups) // columns)
-    figure, axes = panels(rows, columns, 2.0, left=0.62, legend=0.22, wspace=0.2, gap=0.8)
+    figure, axes = panels(rows, columns, 2.0, left=0.62, legend=LEGEND, wspace=0.2, gap=0.8)
     if columns == 1:
         figure.subplots_adjust(left=0.2, right=0.8)
     names = list(dict.fromkeys(name for each in stored for name in each["losses"] if name != TOTAL))

@@ -13,14 +13,14 @@ from ttt_bench.report.figures.canvas import heading
 from ttt_bench.report.groups import Group
 from ttt_bench.report.style import WIDTH
 
-TOP, BOTTOM = 0.62, 0.34
-"""Inches kept for the titles above and for axis labels below."""
+TOP, BOTTOM, LEGEND = 0.62, 0.34, 0.32
+"""Inches kept for the titles above, for axis labels below, and for a legend below those."""
 BN_COLOUR, BASE_COLOUR = "#7f7f7f", "#000000"
 
 
 def panels(
     rows: int, columns: int, row_height: float, left: float, legend: float = 0.0, wspace: float = 0.3,
-    gap: float = 0.55, share_y: bool = False,
+    gap: float = 0.55, top: float = TOP,
 ) -> tuple[Figure, list[list[Axes]]]:  # fmt: skip
     """A figure of ``rows`` x ``columns`` panels; all lengths in inches.
 
@@ -32,13 +32,13 @@ def panels(
         legend: kept below everything.
         wspace: between panels, in panel widths.
         gap: between rows.
-        share_y: whether a row's panels share their y axis.
+        top: kept above the first row.
     """
-    height = TOP + BOTTOM + legend + rows * row_height + (rows - 1) * gap
+    height = top + BOTTOM + legend + rows * row_height + (rows - 1) * gap
     figure = Figure(figsize=(WIDTH, height))
-    axes = figure.subplots(rows, columns, squeeze=False, sharey="row" if share_y else "none")
+    axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=left / WIDTH, right=0.985, top=1 - TOP / height, bottom=(BOTTOM + legend) / height, wspace=wspace,
+        left=left / WIDTH, right=0.985, top=1 - top / height, bottom=(BOTTOM + legend) / height, wspace=wspace,
         hspace=gap / row_height,
     )  # fmt: skip
     return figure, [list(line) for line in axes]
@@ -54,6 +54,14 @@ def name_of(group: Group, groups: Sequence[Group]) -> str:
     """What tells a group from the others of the figure."""
     alone = len({each.block for each in groups}) == 1
     return group.title if alone else f"{group.title}\n{group.block.title}"
+
+
+def row_title(axes: Axes, text: str) -> None:
+    """Write ``text`` above the two-line titles of a row of panels, ``axes`` being its first one."""
+    axes.annotate(
+        text, (0, 1), xycoords="axes fraction", xytext=(-38, 25), textcoords="offset points", fontsize=6.8,
+        fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
 
 
 def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int = 6) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,30 @@ from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.style import MethodStyle, method_styles
-from ttt_bench.study.figures.layout import BASE_COLOUR, BN_COLOUR, entitle, legend_below, name_of, padded, panels
+from ttt_bench.study.figures.layout import (
+    BASE_COLOUR,
+    BN_COLOUR,
+    LEGEND,
+    entitle,
+    legend_below,
+    name_of,
+    padded,
+    panels,
+)
 from ttt_bench.study.results import GAIN, PartResult
 from ttt_bench.study.tables import NOISE_PANELS, variants
 
 Array = npt.NDArray[np.float64]
 
 
+WIDE = 3.0
+"""Points: the width of ``bn``'s line."""
+
+
 def draw_ratios(title: str, groups: Sequence[Group]) -> Sketch:
     """Per table: every task's relative gain and Delta over the mask ratio, with ``bn`` and ``base`` as lines."""
     columns = max(len(group.metrics) for group in groups) + 1
-    figure, axes = panels(len(groups), columns, 1.35, left=0.62, legend=0.22, wspace=0.42, gap=0.8)
+    figure, axes = panels(len(groups), columns, 1.35, left=0.62, legend=LEGEND, wspace=0.42, gap=0.8)
     labels = list(dict.fromkeys(_series(row) for group in groups for row in variants(group)))
     styles = method_styles(labels, paper_order())
     for line, group in zip(axes, groups, strict=True):
@@ -51,7 +65,7 @@ def draw_ratios(title: str, groups: Sequence[Group]) -> Sketch:
 def draw_noise(title: str, parts: Sequence[PartResult]) -> Sketch:
     """Per table: Delta against the noisy and the clean ``base``, and over ``bn``, over the noise scale."""
     groups = parts[0].groups
-    figure, axes = panels(len(groups), len(NOISE_PANELS), 1.7, left=0.62, legend=0.22, wspace=0.27, gap=0.8)
+    figure, axes = panels(len(groups), len(NOISE_PANELS), 1.7, left=0.62, legend=LEGEND, wspace=0.27, gap=0.8)
     labels = list(dict.fromkeys(row.label for group in groups for row in group.rows))
     styles = method_styles(labels, paper_order())
     for line, group in zip(axes, groups, strict=True):
@@ -84,7 +98,7 @@ def _curve(axes: Axes, x: Sequence[float], rows: Sequence[Row], key: str, style:
     if not known:
         return []
     at = [place for place, _ in known]
-    axes.plot(at, [s.mean() for _, s in known], **style.plot, mew=0.4, mec="white", zorder=3)
+    axes.plot(at, [s.mean() for _, s in known], **_look(rows[0].method, style), mew=0.4, mec="white", zorder=3)
     if max(len(s) for _, s in known) > 1:
         low, high = [s.min() for _, s in known], [s.max() for _, s in known]
         axes.fill_between(at, low, high, color=style.colour, alpha=0.15, lw=0, zorder=2)
@@ -98,16 +112,23 @@ def _level(axes: Axes, group: Group, method: str, key: str) -> float:
     level = row.mean(key) if row is not None else float("nan")
     if np.isfinite(level):
         colour, line = (BASE_COLOUR, (0, (6, 2))) if method == BASE else (BN_COLOUR, "-")
-        axes.axhline(level, color=colour, ls=line, lw=0.9, zorder=1.5)
+        axes.axhline(level, color=colour, ls=line, lw=0.9 if method == BASE else WIDE, alpha=0.6, zorder=1.5)
     return level
 
 
+def _look(method: str, style: MethodStyle) -> dict[str, Any]:
+    """``bn`` is wide and pale, so that it shows below a method that does not differ from it."""
+    if method == BN:
+        return {**style.plot, "marker": "", "lw": WIDE, "alpha": 0.6}
+    return {**style.plot, "marker": "" if method == BASE else style.marker}
+
+
 def _legend(labels: Sequence[str], styles: dict[str, MethodStyle]) -> list[Line2D]:
-    return [Line2D([], [], label=label, ms=3.6, lw=1.2, **styles[label].plot) for label in labels]
+    return [Line2D([], [], label=label, **{"ms": 3.6, "lw": 1.2, **_look(label, styles[label])}) for label in labels]
 
 
 def _controls() -> list[Line2D]:
     return [
-        Line2D([], [], color=BN_COLOUR, lw=0.9, label="bn"),
+        Line2D([], [], color=BN_COLOUR, lw=WIDE, alpha=0.6, label="bn"),
         Line2D([], [], color=BASE_COLOUR, lw=0.9, ls=(0, (6, 2)), label="base (0, where it is in view)"),
     ]

@@ -13,7 +13,17 @@ from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.tables import metric_head
-from ttt_bench.study.figures.layout import BASE_COLOUR, BN_COLOUR, entitle, legend_below, name_of, padded, panels
+from ttt_bench.study.figures.layout import (
+    BASE_COLOUR,
+    BN_COLOUR,
+    LEGEND,
+    entitle,
+    legend_below,
+    name_of,
+    padded,
+    panels,
+    row_title,
+)
 from ttt_bench.study.tables import variants
 
 POINT, OTHER = "#0072B2", "#D55E00"
@@ -24,12 +34,12 @@ ROW = 0.24
 def draw_variants(title: str, groups: Sequence[Group]) -> Sketch:
     """Per table: Delta of every variant, with the two controls as lines, and its distance from ``bn``."""
     lines = max(len(variants(group)) for group in groups)
-    figure, axes = panels(len(groups), 2, ROW * (lines + 0.6), left=1.55, legend=0.22, wspace=0.12, gap=0.75)
+    figure, axes = panels(len(groups), 2, ROW * (lines + 0.6), left=1.55, legend=LEGEND, wspace=0.12, gap=0.75)
     for (left, right), group in zip(axes, groups, strict=True):
         rows = variants(group)
         for panel, key in ((left, "last/delta"), (right, "last/delta_bn")):
             _points(panel, rows, key, POINT)
-            _names(panel, [row.label for row in rows] if panel is left else [])
+            _names(panel, [row.label for row in rows] if panel is left else [], len(rows))
         levels = [(BASE, BASE_COLOUR, (0, (6, 2))), (BN, BN_COLOUR, "-")]
         for method, colour, line in levels:
             control = group.row(method)
@@ -54,7 +64,7 @@ def draw_single_tasks(title: str, groups: Sequence[Group]) -> Sketch:
     names = [list(dict.fromkeys(row.label.rpartition(", ")[0] for row in group.rows)) for group in groups]
     columns = max(len(group.metrics) for group in groups)
     height = ROW * (max(map(len, names)) + 0.8)
-    figure, axes = panels(len(groups), columns, height, left=0.75, legend=0.22, wspace=0.16, gap=0.75)
+    figure, axes = panels(len(groups), columns, height, left=0.75, legend=LEGEND, wspace=0.16, gap=0.85, top=0.95)
     for line, group, labels in zip(axes, groups, names, strict=True):
         for panel, metric in zip(line, group.metrics, strict=False):
             key = f"last/{metric.id}"
@@ -67,7 +77,7 @@ def draw_single_tasks(title: str, groups: Sequence[Group]) -> Sketch:
             panel.set_xlim(*padded(values, least=0.02 * max(map(abs, values), default=1.0)))
         for panel in line[len(group.metrics) :]:
             panel.set_visible(False)
-        line[0].set_xlabel(name_of(group, groups), loc="left", labelpad=2)
+        row_title(line[0], name_of(group, groups).replace("\n", ", "))
     entitle(figure, title, groups, "last step; small dots: one seed each; large: their mean")
     legend_below(figure, [
         Line2D([], [], color=POINT, marker="o", ls="", ms=5, label="all tasks in one network"),
@@ -93,13 +103,12 @@ def _points(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
 
 
-def _names(axes: Axes, labels: Sequence[str], count: int = 0) -> None:
-    total = len(labels) or count
-    axes.set_yticks(range(len(labels)) if labels else [], labels)
+def _names(axes: Axes, labels: Sequence[str], count: int) -> None:
+    """``labels`` down the y axis, which has ``count`` lines whether named or not."""
+    axes.set_yticks(range(count), labels or [""] * count)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    low, high = axes.get_ylim()
-    axes.set_ylim((total or round(max(low, high))) - 0.4, -0.6)
+    axes.set_ylim(count - 0.4, -0.6)
 
 
 def _all(rows: Sequence[Row], key: str) -> list[float]:
