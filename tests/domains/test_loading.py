@@ -88,6 +88,22 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def test_another_scaling_shows_the_same_pixels():
+    domain = Rooms("studio", SIZE)
+    usual, symmetric = (SampleSet(domain, "train", 3, scaling=s).batch(range(3)) for s in ("imagenet", "symmetric"))
+    pixels = denormalise(usual.images)
+    torch.testing.assert_close(symmetric.images, 2 * pixels - 1)
+    torch.testing.assert_close(denormalise(symmetric.images, "symmetric"), pixels)
+    for recipe in ("light", "paper"):
+        one = augment(usual, recipe, torch.Generator().manual_seed(4)).images
+        two = augment(symmetric, recipe, torch.Generator().manual_seed(4), "symmetric").images
+        border = (two == 0).all(1, keepdim=True) & (one == 0).all(1, keepdim=True)
+        assert border.any() == (recipe == "paper")
+        torch.testing.assert_close(torch.where(border, 0.0, 2 * denormalise(one) - 1), two, atol=1e-5, rtol=0)
+    with pytest.raises(UserError, match="Unknown scaling"):
+        SampleSet(domain, "train", 3, scaling="symmetrical")
+
+
 @pytest.mark.parametrize("recipe", ["light", "paper"])
 def test_augmentation_is_decided_by_its_generator(batch, recipe):
     a, b, c = (augment(batch, recipe, generator(seed)) for seed in (1, 1, 2))

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from ttt_bench.domains import nyudv2, pascal, taskonomy
@@ -88,6 +89,30 @@ def test_rooms_stand_in_for_taskonomy():
         assert make_pair(rooms, other).classes == make_pair(TASKONOMY, other).classes
         assert make_pair(other, rooms).classes == make_pair(TASKONOMY, other).classes
     assert len(make_pair(NYUDV2, Fake("nyudv2+fog:5", NYUDV2.tasks, NYUDV2.classes)).classes) == 39
+
+
+@pytest.mark.parametrize(
+    ("other", "classes"),
+    [
+        (NYUDV2, ("refrigerator", "table", "toilet", "sofa", "bed", "sink", "chair")),
+        (PASCAL, ("table", "tv", "bottle", "sofa", "potted plant", "chair")),
+    ],
+)
+@pytest.mark.parametrize("look", ["studio", "fog"])
+def test_rooms_show_every_class_of_the_papers_lists(other, classes, look):
+    """Both ways round, in training and in test images, at a size at which networks are trained."""
+    rooms = parse_pair(f"rooms/{look}->rooms/dusk", (64, 64)).source
+    for pair in (make_pair(rooms, other), make_pair(other, rooms)):
+        assert pair.classes == classes
+    table = class_table(rooms.classes, classes)
+    for split in ("train", "test"):
+        pixels = np.zeros(len(classes), np.int64)
+        images = np.zeros(len(classes), np.int64)
+        for index in range(40):
+            shown = np.bincount(table[rooms.sample(split, index).labels["semseg"]].ravel(), minlength=256)
+            pixels, images = pixels + shown[: len(classes)], images + (shown[: len(classes)] > 15)
+        assert (images >= 3).all(), dict(zip(classes, images.tolist(), strict=True))
+        assert (pixels > 40 * 64 * 64 * 0.002).all(), dict(zip(classes, pixels.tolist(), strict=True))
 
 
 def test_without_a_shared_class_there_is_no_segmentation():
