@@ -99,6 +99,16 @@ def test_masks_change_the_tbs_and_only_by_their_noise(trained_by_nobody):
     assert first[TOTAL] != open_[TOTAL]
 
 
+def test_strangers_get_the_latents_of_another_image(trained_by_nobody):
+    model, method, samples = trained_by_nobody
+    own = tbs_losses(model, method, samples, 0.0, 0, batch_size=1)
+    alone = tbs_losses(model, method, samples, 0.0, 0, batch_size=1, strangers=True)
+    assert alone == pytest.approx(own, rel=1e-5), "nobody else is there"
+    mixed = tbs_losses(model, method, samples, 0.0, 0, batch_size=6, strangers=True)
+    together = tbs_losses(model, method, samples, 0.0, 0, batch_size=6)
+    assert abs(mixed[TOTAL] - together[TOTAL]) > 1e-4 * together[TOTAL]
+
+
 def test_methods_without_slices_are_refused(trained_by_nobody):
     model, _, _ = trained_by_nobody
     tent = registry.create("tent")

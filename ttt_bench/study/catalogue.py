@@ -124,6 +124,8 @@ STUDIES: dict[str, Study] = {
                 "retained = loss at ratio 0 / loss at the ratio, of the mean losses over the noise seeds. It can "
                 "exceed 100 %: the TBS was trained under a mask. total: weighted as in training (1, 1, 10, 50).",
                 "The mask is drawn by the method's own strategy; the same noise is used at every ratio.",
+                "Another image's latents: the TBS at ratio 0 is given the next image's slices. A synchroniser that "
+                "ignores its input retains 100 % under any mask, so the paper's figure alone proves little.",
                 _MASKS,
             ),
         ),

@@ -13,6 +13,7 @@ from ttt_bench.identity import canonical
 from ttt_bench.report.tables import Entry, TextTable
 from ttt_bench.study.page import Outcome
 from ttt_bench.study.raw import MODELS, TOTAL, mean_matrices, retained
+from ttt_bench.tasks import TASKS
 
 Stored = dict[str, Any]
 
@@ -114,15 +115,16 @@ def tbs_outcome(stored: Sequence[Stored]) -> Outcome:
     tables, rows = [], []
     for title, members in tbs_groups(stored).items():
         ratios = members[0]["ratios"]
-        head = ("at mask ratio", *(f"{ratio:g}" for ratio in ratios))
-        kept = [(Entry(name), *(Entry(spread(v, 1)) for v in _kept(members, name).T)) for name in _names(members)]
-        losses = [
+        head = ("at mask ratio", *(f"{ratio:g}" for ratio in ratios), "0, another image's latents")
+        kept = [
             (
                 Entry(name),
-                *(Entry(f"{v:.4f}") for v in np.mean([each["losses"][name] for each in members], axis=(0, 2))),
+                *(Entry(spread(v, 1)) for v in _kept(members, name).T),
+                Entry(spread(_blind(members, name), 1)),
             )
             for name in _names(members)
         ]
+        losses = [(Entry(name), *(Entry(f"{v:.4f}") for v in _mean_losses(members, name))) for name in _names(members)]
         tables.append(TextTable(f"{title}: performance retained (%)", head, tuple(kept), _tbs_notes(members)))
         tables.append(TextTable(f"{title}: supervised TBS loss", head, tuple(losses)))
         rows += [row for each in members for row in _tbs_rows(each)]
@@ -130,11 +132,21 @@ def tbs_outcome(stored: Sequence[Stored]) -> Outcome:
 
 
 def _names(members: Sequence[Stored]) -> list[str]:
-    return [*(name for name in members[0]["losses"] if name != TOTAL), TOTAL]
+    return [*(name for name in TASKS if name in members[0]["losses"]), TOTAL]
 
 
 def _kept(members: Sequence[Stored], name: str) -> Any:
     return np.array([retained(each["losses"][name]) for each in members])
+
+
+def _blind(members: Sequence[Stored], name: str) -> Any:
+    """What a TBS that knows nothing of the image would retain: percent, for each model."""
+    return np.array([100 * np.mean(each["losses"][name][0]) / each["strangers"][name] for each in members])
+
+
+def _mean_losses(members: Sequence[Stored], name: str) -> list[float]:
+    over_ratios = np.mean([each["losses"][name] for each in members], axis=(0, 2))
+    return [*map(float, over_ratios), float(np.mean([each["strangers"][name] for each in members]))]
 
 
 def _tbs_notes(members: Sequence[Stored]) -> tuple[str, ...]:
@@ -146,7 +158,9 @@ def _tbs_notes(members: Sequence[Stored]) -> tuple[str, ...]:
         f"Trained at mask ratio {first['trained_ratio']:g}; {first['images']} {first['split']} images of "
         f"{first['source']}; {len(first['noise_seeds'])} noise seeds, whose largest spread (sd / mean of the total "
         f"loss) is {100 * noise:.1f} %.",
-        f"Least retained: {least[TOTAL]:.1f} % of the total, {least[worst]:.1f} % of {worst}.",
+        f"Least retained: {least[TOTAL]:.1f} % of the total, {least[worst]:.1f} % of {worst}; with another image's "
+        f"latents, which say nothing, {np.mean(_blind(members, TOTAL)):.1f} % of the total. Only what lies between "
+        "that and 100 % can be lost to a mask.",
         f"Mean ± sample sd over {len(members)} source models." if len(members) > 1 else "One source model.",
     )
 

@@ -19,7 +19,7 @@ from ttt_bench.provenance import provenance
 from ttt_bench.study.catalogue import Study
 from ttt_bench.study.page import FOLDER
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the same settings begin to give other numbers, or are stored otherwise."""
 
 Notify = Callable[[int, int, str], None]

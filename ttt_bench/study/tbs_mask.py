@@ -27,7 +27,13 @@ NOISE_SEEDS = (0, 1, 2)
 
 @torch.no_grad()
 def tbs_losses(
-    model: Model, method: Method, samples: SampleSet, ratio: float, noise_seed: int, batch_size: int
+    model: Model,
+    method: Method,
+    samples: SampleSet,
+    ratio: float,
+    noise_seed: int,
+    batch_size: int,
+    strangers: bool = False,
 ) -> dict[str, float]:
     """Supervised TBS loss of every task and their weighted total over ``samples``, in eval mode.
 
@@ -38,6 +44,7 @@ def tbs_losses(
         ratio: the share that is hidden.
         noise_seed: of the masks; ratios with the same seed share their noise.
         batch_size: images at a time; a batch's loss counts by its images.
+        strangers: give the TBS the latents of the next image in the batch, which say nothing about this one.
     """
     model.eval()
     branch, masked = slice_branch(model, method), slice_method(replace(method, mask_ratio=ratio))  # type: ignore[type-var]
@@ -48,6 +55,8 @@ def tbs_losses(
         size = image_size(batch.images)
         mask = masked.draw_mask(model, batch.images, torch.Generator().manual_seed(hash_seed(noise_seed, 7, first)))
         slices = branch.slices(model.network.features(batch.images), size)
+        if strangers:
+            slices = slices.roll(1, dims=0)
         losses = task_losses(branch.reconstruct(slices, mask, masked.square(size), size), batch.labels)
         for name, loss in {**losses, TOTAL: weighted_sum(losses)}.items():
             sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
@@ -101,4 +110,7 @@ def measure_tbs(
         "ratios": list(RATIOS),
         "noise_seeds": list(NOISE_SEEDS),
         "losses": losses,
+        "strangers": tbs_losses(
+            model, method, validation, 0.0, NOISE_SEEDS[0], spec.source.training.batch_size, strangers=True
+        ),
     }

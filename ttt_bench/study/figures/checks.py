@@ -14,6 +14,7 @@ from ttt_bench.report.style import method_styles
 from ttt_bench.study.checks import affinity_groups, spread, tbs_groups
 from ttt_bench.study.figures.layout import LEGEND, legend_below, padded, panels, row_title
 from ttt_bench.study.raw import MODELS, REFERENCE, TOTAL, mean_matrices, retained
+from ttt_bench.tasks import TASKS
 
 Stored = dict[str, Any]
 
@@ -71,7 +72,7 @@ def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:
     figure, axes = panels(rows, columns, 2.0, left=0.62, legend=LEGEND, wspace=0.2, gap=0.8)
     if columns == 1:
         figure.subplots_adjust(left=0.2, right=0.8)
-    names = list(dict.fromkeys(name for each in stored for name in each["losses"] if name != TOTAL))
+    names = [name for name in TASKS if any(name in each["losses"] for each in stored)]
     styles = method_styles(names, ())
     flat = [panel for line in axes for panel in line]
     for panel, (name, members) in zip(flat, groups.items(), strict=False):
@@ -79,6 +80,7 @@ def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:
         for task in names:
             values += _draw(panel, members, task, dict(styles[task].plot))
         values += _draw(panel, members, TOTAL, {"color": "#000000", "lw": 1.8})
+        values.append(_draw_blind(panel, members))
         panel.axhline(90, color="#7f7f7f", lw=0.8, ls=(0, (4, 2)), zorder=1)
         panel.axvline(members[0]["trained_ratio"], color="#7f7f7f", lw=0.8, ls=(0, (1, 1)), zorder=1)
         panel.set_ylim(*padded(values, share=0.06))
@@ -91,10 +93,18 @@ def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:
     legend_below(figure, [
         *(Line2D([], [], label=task, ms=3.6, **styles[task].plot) for task in names),
         Line2D([], [], color="#000000", lw=1.8, label=TOTAL),
+        Line2D([], [], color="#000000", lw=0.9, ls=(0, (1, 1.5)), label="total, other image"),
         Line2D([], [], color="#7f7f7f", lw=0.8, ls=(0, (4, 2)), label="90 %"),
-        Line2D([], [], color="#7f7f7f", lw=0.8, ls=(0, (1, 1)), label="ratio in training"),
+        Line2D([], [], color="#7f7f7f", lw=0.8, ls=(0, (1, 1)), label="trained ratio"),
     ], columns=8)  # fmt: skip
     return Sketch(figure, title, tuple(each["id"] for each in stored))
+
+
+def _draw_blind(axes: Axes, members: Sequence[Stored]) -> float:
+    """The total of a TBS that is given another image's latents."""
+    level = float(np.mean([100 * np.mean(each["losses"][TOTAL][0]) / each["strangers"][TOTAL] for each in members]))
+    axes.axhline(level, color="#000000", lw=0.9, ls=(0, (1, 1.5)), zorder=1)
+    return level
 
 
 def _draw(axes: Axes, members: Sequence[Stored], task: str, style: dict[str, Any]) -> list[float]:
