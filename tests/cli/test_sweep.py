@@ -38,10 +38,18 @@ def test_sweep_then_again_recomputes_nothing(run, tmp_path):
     cells = cells_of(tmp_path / "results")
     assert {t.cell["method"] for t in cells.values()} == {"base", "bn", "tent"}
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "results/main/cells").iterdir()}
-    code, out, _ = run("sweep", *TINY, "--no-figures")
+    page = tmp_path / "results/main/report.md"
+    made = page.stat().st_mtime_ns
+    code, again, _ = run("sweep", *TINY, "--no-figures")
     assert code == 0
-    assert "0 pieces of work done" in out
+    assert "0 pieces of work done" in again
     assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "results/main/cells").iterdir()}
+    assert page.stat().st_mtime_ns == made, "the report is shown again, not made again"
+    table = "rooms/studio->"
+    assert again[again.index(table) :] == out[out.index(table) :]
+    page.unlink()
+    run("sweep", *TINY, "--no-figures")
+    assert page.exists()
 
 
 def test_finished_sweep_never_loads_torch(run, tmp_path, tiny_cache):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
 
 from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
+from ttt_bench.bench.scale import scale_costs
 from ttt_bench.cell.run import run_cell
 from ttt_bench.cell.spec import Cell
+from ttt_bench.domains.loading import SampleSet
 from ttt_bench.launch.doing import do, open_samples
-from ttt_bench.launch.work import Context, lay_out
+from ttt_bench.launch.work import Context, Work, lay_out
 from ttt_bench.network.config import NetworkConfig
 from ttt_bench.plan.config import SweepConfig
 from ttt_bench.plan.plan import make_plan
@@ -21,14 +25,24 @@ from ttt_bench.source.branches import load_model
 from ttt_bench.source.spec import training_preset
 from ttt_bench.store.trajectory import Trajectory
 
+REPEATS = 5
+
 
 def harness_costs() -> dict[str, float]:
-    """Seconds of a small cell, of its bare arithmetic, of a cached batch, of saving and of loading."""
+    """Seconds of a small cell and of its bare arithmetic, of data, store and report, and of 1,000 finished cells."""
     with tempfile.TemporaryDirectory() as folder:
-        return _measure(Path(folder))
+        work, samples = _ready(Path(folder))
+        assert work.cell is not None
+        costs, trajectory = _cell_costs(work.cell, samples, Path(folder))
+        return {
+            **costs,
+            **_piece_costs(trajectory, samples, Path(folder)),
+            **scale_costs(trajectory, Path(folder) / "big"),
+        }
 
 
-def _measure(folder: Path) -> dict[str, float]:
+def _ready(folder: Path) -> tuple[Work, SampleSet]:
+    """A small cell of TENT with everything it needs on disk."""
     config = SweepConfig(
         pairs=("rooms/studio->rooms/fog",),
         methods=(("base", {}), ("tent", {})),
@@ -45,35 +59,46 @@ def _measure(folder: Path) -> dict[str, float]:
             do(work, context, lambda *_: None)
     work = next(w for w in works if w.cell is not None and w.cell.method == "tent")
     assert work.data is not None
-    assert work.cell is not None
-    samples = open_samples(work.data, context)
-    samples.batch(range(8))
-    cell = work.cell
-    run_cell(cell, samples, folder)  # warm-up
-    whole = bare = float("inf")
-    for _ in range(3):
+    return work, open_samples(work.data, context)
+
+
+def _cell_costs(cell: Cell, samples: SampleSet, folder: Path) -> tuple[dict[str, float], Trajectory]:
+    """A whole cell and its arithmetic alone, in turn; medians, since either may meet a busy moment."""
+    images = [samples.batch(range(first, first + 8)).images for first in range(0, len(samples), 8)]
+    trajectory = run_cell(cell, samples, folder)  # warm-up
+    whole, bare = [], []
+    for _ in range(REPEATS):
         start = time.perf_counter()
         trajectory = run_cell(cell, samples, folder)
         trajectory.save(folder / "cell.npz")
-        whole = min(whole, time.perf_counter() - start)
-        bare = min(bare, _arithmetic(cell, [samples.batch(range(i * 8, i * 8 + 8)).images for i in range(4)], folder))
-    start = time.perf_counter()
-    trajectory.save(folder / "cell.npz")
-    saved = time.perf_counter() - start
-    start = time.perf_counter()
-    Trajectory.load(folder / "cell.npz", examples=False)
-    loaded = time.perf_counter() - start
-    start = time.perf_counter()
-    samples.batch(range(8))
-    batch = time.perf_counter() - start
-    return {
-        "cell_seconds": whole,
-        "arithmetic_seconds": bare,
-        "overhead_share": (whole - bare) / whole,
-        "batch_seconds": batch,
-        "save_seconds": saved,
-        "load_seconds": loaded,
+        whole.append(time.perf_counter() - start)
+        bare.append(_arithmetic(cell, images, folder))
+    overhead = statistics.median(1 - b / w for w, b in zip(whole, bare, strict=True))
+    costs = {
+        "cell_seconds": statistics.median(whole),
+        "arithmetic_seconds": statistics.median(bare),
+        "overhead_share": overhead,
     }
+    return costs, trajectory
+
+
+def _piece_costs(trajectory: Trajectory, samples: SampleSet, folder: Path) -> dict[str, float]:
+    """Data and store, one piece each."""
+    path = folder / "cell.npz"
+    return {
+        "batch_seconds": _median_seconds(lambda: samples.batch(range(8))),
+        "save_seconds": _median_seconds(lambda: trajectory.save(path)),
+        "load_seconds": _median_seconds(lambda: Trajectory.load(path, examples=False)),
+    }
+
+
+def _median_seconds(run: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 def _arithmetic(cell: Cell, batches: list[Tensor], folder: Path) -> float:

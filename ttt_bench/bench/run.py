@@ -79,6 +79,7 @@ class BenchResult:
         return {
             "step_seconds": step.seconds if step else None,
             "step_ratio": step.seconds / self.encoder_both.seconds if step else None,
+            "flops_ratio": step.flops / self.encoder_both.flops if step else None,
             "forced_ratio": self.forced(cost) if step else None,
             "forwards": cost.forwards,
             "forwards_with_graph": cost.with_graph,
@@ -163,7 +164,10 @@ def as_table(result: BenchResult) -> Table:
         f"forward+backward {result.encoder_both.seconds:.3f} s, {result.encoder_memory / 2**20:.0f} MiB",
         title_justify="left",
     )
-    heads = ("method", "step (s)", "/ encoder f+b", "forced", "evaluation / f", "memory / f+b", "GFLOP/s", "params (M)")
+    heads = (
+        "method", "step (s)", "/ encoder f+b", "forced", "FLOPs / f+b", "evaluation / f", "memory / f+b", "GFLOP/s",
+        "params (M)",
+    )  # fmt: skip
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place else "left")
     for cost in result.methods:
@@ -173,6 +177,7 @@ def as_table(result: BenchResult) -> Table:
             f"{step.seconds:.3f}" if step else "–",
             f"{step.seconds / result.encoder_both.seconds:.2f}" if step else "–",
             f"{result.forced(cost):.2f} ({cost.forwards:.1f}f + {cost.with_graph:.1f}fb)" if step else "–",
+            f"{step.flops / result.encoder_both.flops:.2f}" if step else "–",
             f"{cost.evaluation.seconds / result.encoder_forward.seconds:.2f}",
             f"{cost.memory / result.encoder_memory:.2f}",
             f"{step.flops / step.seconds / 1e9:.0f}" if step else "–",
@@ -190,4 +195,7 @@ def harness_lines(result: BenchResult) -> list[str]:
         f"overhead {100 * found['overhead_share']:.1f} %",
         f"cached batch {1e3 * found['batch_seconds']:.1f} ms, save {1e3 * found['save_seconds']:.1f} ms, "
         f"load {1e3 * found['load_seconds']:.1f} ms per trajectory",
+        f"{found['cells']:.0f} finished cells of 41 steps: report {found['report_seconds']:.1f} s, sweep again "
+        f"{found['rerun_seconds']:.1f} s, plan {found['plan_seconds']:.2f} s; "
+        f"methods {found['methods_seconds']:.2f} s, --help {found['help_seconds']:.2f} s",
     ]

@@ -134,9 +134,10 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
     result = work_off(request, lay_out(plan), jobs, device, retry == "failed")
     say(result, folder, time.monotonic() - start)
     if folder.done():
-        from ttt_bench.cli.reporting import make_report
+        from ttt_bench.cli.reporting import make_report, show_again
 
-        make_report(request.folder, "", figures)
+        if result.done or not show_again(request.folder, figures):
+            make_report(request.folder, "", figures)
     if result.failed or result.blocked:
         sys.exit(1)
 
