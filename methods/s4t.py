@@ -62,23 +62,17 @@ class S4T(Method):
     later_options = ("task_order",)
     accidents = (
         Accident(
-            "task-order",
-            {"task_order": "from-taskonomy"},
-            ("taskonomy",),
-            ("nyudv2", "pascal"),
-            "TBS outputs are read in the target's order of tasks, not in the source's that they were trained in",
+            "task-order", {"task_order": "from-taskonomy"}, source=("taskonomy",), target=("nyudv2", "pascal"),
+            title="TBS outputs are read in the target's order of tasks, not in the source's they were trained in",
         ),
-        Accident("task-order", {"task_order": "to-taskonomy"}, ("nyudv2", "pascal"), ("taskonomy",)),
+        Accident("task-order", {"task_order": "to-taskonomy"}, source=("nyudv2", "pascal"), target=("taskonomy",)),
         Accident(
-            "squared-weights",
-            {"task_weights": "squared"},
-            (),
-            ("nyudv2", "pascal"),
-            "task weights enter the test loss squared (target NYUD, PASCAL) or are learned (target Taskonomy)",
+            "squared-weights", {"task_weights": "squared"}, target=("nyudv2", "pascal"),
+            title="task weights enter the test loss squared (target NYUD, PASCAL) or are learned (target Taskonomy)",
         ),
-        Accident("squared-weights", {"task_weights": "automatic"}, (), ("taskonomy",)),
-        Accident("source-weight", {"source_weight": 1.0}, ("taskonomy",)),
-    )
+        Accident("squared-weights", {"task_weights": "automatic"}, target=("taskonomy",)),
+        Accident("source-weight", {"source_weight": 1.0}, source=("taskonomy",)),
+    )  # fmt: skip
     native = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
     branch = "joint"
     source_options = (
