@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from ttt_bench.study.results import DELTA_CLEAN, DELTA_MULTI, GAIN, PartResult
 LAST, BEST = SELECTIONS[0], SELECTIONS[-1]
 UNTOLD = 0.1
 """Points of Delta below which a method is said not to differ from ``bn``."""
+BOLD = "Bold: best, or within one sd of it; a table of variants has none where no row can be told from `bn`."
 GAIN_SHOW = number(2, signed=True)
 
 
@@ -39,14 +41,27 @@ def variants_table(group: Group) -> TextTable:
         delta_column(LAST, DELTA_BN, over_bn=True),
         delta_column(BEST, "Δ best† (%) ↑"),
     ]
-    return make_table(group, _title(group), columns, (*_lead(group), *reading(group)), collapse=True)
+    return _unranked(
+        group, make_table(group, _title(group), columns, (*_lead(group), *reading(group), BOLD), collapse=True)
+    )
 
 
 def gains_table(group: Group) -> TextTable:
     """A row per variant: every task's relative gain over ``base``."""
     columns = [_gain_column(m.task, f"{m.task} gain (%) ↑") for m in group.metrics]
     columns.append(delta_column(LAST, DELTA))
-    return make_table(group, f"{_title(group)}: gain of each task over base", columns)
+    return _unranked(group, make_table(group, f"{_title(group)}: gain of each task over base", columns))
+
+
+def _unranked(group: Group, table: TextTable) -> TextTable:
+    """``table`` without bold where no variant can be told from ``bn``: there, the last digits would decide."""
+    distances = [abs(row.mean("last/delta_bn")) for row in variants(group)]
+    if not distances or not max(distances) < UNTOLD:
+        return table
+    rows = tuple(
+        tuple(replace(e, emphasis="" if e.emphasis == "bold" else e.emphasis) for e in row) for row in table.rows
+    )
+    return replace(table, rows=rows)
 
 
 def single_task_table(group: Group) -> TextTable:
@@ -57,7 +72,7 @@ def single_task_table(group: Group) -> TextTable:
         Column(DELTA_MULTI, "Δ, multi base (%) ↑", GAIN_SHOW, 1),
         delta_column(LAST, DELTA_BN, over_bn=True),
     ]
-    return make_table(group, _title(group), columns, (*group.notes, *reading(group)), collapse=True)
+    return make_table(group, _title(group), columns, (*group.notes, *reading(group), BOLD), collapse=True)
 
 
 NOISE_PANELS = (
@@ -170,5 +185,5 @@ def _joint(group: Group) -> tuple[str, ...]:
 
 def _seeds(group: Group) -> tuple[str, ...]:
     seeds = {s.run.replicate for row in group.rows for s in row.runs if row.method == BASE}
-    what = "mean ± sample sd over seeds" if len(seeds) > 1 else "one seed, hence no spread"
-    return (f"{what[:1].upper()}{what[1:]}; last step unless said; † sees target labels. Bold: best within one sd.",)
+    what = "Mean ± sample sd over seeds" if len(seeds) > 1 else "One seed, hence no spread"
+    return (f"{what}; last step unless said; † sees target labels.",)
