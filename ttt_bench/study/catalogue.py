@@ -109,8 +109,8 @@ STUDIES: dict[str, Study] = {
                 "gap: mean over i < j of |A - A fine-tuned|.",
                 "after: on each batch right after its updates, as the scores are. bn: the same model after the same "
                 "forwards without a gradient, so after - bn is what the S4T loss did.",
-                "The fine-tuned model starts from the source-trained one; all of it moves, under the source "
-                "training's own loss and settings, on target training images with labels.",
+                "The fine-tuned model starts from the source-trained one; all of it moves, under the losses "
+                "of the heads and of the method's own branch, on target training images with labels.",
             ),
         ),
         Study(
@@ -125,7 +125,7 @@ STUDIES: dict[str, Study] = {
                 "exceed 100 %: the TBS was trained under a mask. total: weighted as in training (1, 1, 10, 50).",
                 "The mask is drawn by the method's own strategy; the same noise is used at every ratio.",
                 "Another image's latents: the TBS at ratio 0 is given the next image's slices. A synchroniser that "
-                "ignores its input retains 100 % under any mask, so the paper's figure alone proves little.",
+                "ignores its input retains 100 % under any mask: read the masks' values against this one.",
                 _MASKS,
             ),
         ),

@@ -22,23 +22,28 @@ Stored = dict[str, Any]
 def draw_affinity(title: str, stored: Sequence[Stored]) -> Sketch:
     """Per table a heat map of each model's affinity, with its numbers and its gap to the fine-tuned one."""
     groups = affinity_groups(stored)
-    figure, axes = panels(len(groups), len(MODELS), 1.5, left=0.62, wspace=0.12, gap=0.85, top=0.95)
+    figure, axes = panels(len(groups), len(MODELS), 1.5, left=0.62, wspace=0.12, gap=0.85, top=0.88)
     figure.subplots_adjust(right=0.93)
+    panels_shown = [matrix for members in groups.values() for matrix in mean_matrices(members).values()]
+    off = [abs(m[~np.eye(len(m), dtype=bool)]).max(initial=0.0) for m in panels_shown]
+    limit = max(0.1, float(np.ceil(10 * max(off))) / 10)
     image = None
     for line, (name, members) in zip(axes, groups.items(), strict=True):
         means, tasks = mean_matrices(members), members[0]["tasks"]
         for panel, model in zip(line, MODELS, strict=True):
-            image = panel.imshow(means[model], vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
-            _number(panel, means[model])
+            # The diagonal is 1 by definition; with it on the scale, everything else would look white.
+            shown = np.where(np.eye(len(tasks), dtype=bool), np.nan, means[model])
+            image = panel.imshow(shown, vmin=-limit, vmax=limit, cmap="RdBu_r", aspect="auto")
+            _number(panel, means[model], limit)
             panel.set_xticks(range(len(tasks)), tasks)
             panel.set_yticks(range(len(tasks)), tasks if panel is line[0] else [])
             gaps = [each["gaps"][model] for each in members]
             said = "the reference" if model == REFERENCE else f"gap {spread(gaps, 3)}"
             panel.set_title(f"{_TITLES[model]}\n{said}")
-        row_title(line[0], name)
+        row_title(line[0], name.replace("->", " → "))
     if image is not None:
         bar = figure.add_axes((0.945, 0.2, 0.012, 0.5))
-        figure.colorbar(image, cax=bar, ticks=[-1, 0, 1])
+        figure.colorbar(image, cax=bar, ticks=[-limit, 0, limit])
     said = (
         "cosine between the slices of two tasks, mean over pixels and target images; gap: mean |difference| to the last"
     )
@@ -54,14 +59,15 @@ _TITLES = {
 }
 
 
-def _number(axes: Axes, matrix: Any) -> None:
+def _number(axes: Axes, matrix: Any, limit: float) -> None:
     axes.grid(False)
     axes.tick_params(length=0, labelsize=6)
     for spine in axes.spines.values():
         spine.set_visible(False)
     for (i, j), value in np.ndenumerate(matrix):
-        colour = "white" if abs(value) > 0.6 else "black"
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
+        same = i == j
+        colour = "#9a9a9a" if same else "white" if abs(value) > 0.65 * limit else "black"
+        axes.text(j, i, "1" if same else f"{value:+.2f}", ha="center", va="center", fontsize=6, color=colour)
 
 
 def draw_retained(title: str, stored: Sequence[Stored]) -> Sketch:

@@ -64,7 +64,7 @@ def draw_single_tasks(title: str, groups: Sequence[Group]) -> Sketch:
     names = [list(dict.fromkeys(row.label.rpartition(", ")[0] for row in group.rows)) for group in groups]
     columns = max(len(group.metrics) for group in groups)
     height = ROW * (max(map(len, names)) + 0.8)
-    figure, axes = panels(len(groups), columns, height, left=0.75, legend=LEGEND, wspace=0.16, gap=0.85, top=0.95)
+    figure, axes = panels(len(groups), columns, height, left=0.75, legend=LEGEND, wspace=0.16, gap=0.85, top=0.88)
     for line, group, labels in zip(axes, groups, names, strict=True):
         for panel, metric in zip(line, group.metrics, strict=False):
             key = f"last/{metric.id}"
