@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.cli.sweep import remember, resolve_device, say, work_off
 from ttt_bench.launch.work import Context, Work, lay_out
 from ttt_bench.provenance import command
+from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.study.catalogue import UNNAMED, Study, find_study
 from ttt_bench.study.parts import Part, study_parts
@@ -106,11 +110,28 @@ def _report(job: Job, figures: bool) -> None:
     folder = job.request.folder
     raw = stored(job.probes, folder)
     with console.status("Making tables and the figure"):
-        paths = write_study(job.study, job.parts, raw, folder, command(), figures)
-    for path in paths:
-        if path.name == "table.md":
-            print(path.read_text(encoding="utf-8"))
+        paths, tables = write_study(job.study, job.parts, raw, folder, command(), figures)
+    # A file or a pipe has no width of its own.
+    wide = console if console.is_terminal else Console(width=WIDTH)
+    for table in tables:
+        _show(table, wide)
     _say_where(paths)
+
+
+def _show(table: TextTable, wide: Console) -> None:
+    shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, head in enumerate(table.head):
+        shown.add_column(head, justify="right" if place else "left")
+    for row in table.rows:
+        shown.add_row(*(Text(entry.text, _EMPHASIS[entry.emphasis]) for entry in row))
+    wide.print(shown)
+    for note in table.notes:
+        wide.print(f"- {note}", style="dim", markup=False, highlight=False)
+    wide.print()
+
+
+_EMPHASIS = {"": "", "bold": "bold", "oracle": "bright_black italic"}
+WIDTH = 160
 
 
 def _say_where(paths: Sequence[Path]) -> None:

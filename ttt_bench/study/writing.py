@@ -13,6 +13,7 @@ from ttt_bench.report.figures.canvas import Sketch
 from ttt_bench.report.frames import summary_frame
 from ttt_bench.report.groups import Group
 from ttt_bench.report.style import RC
+from ttt_bench.report.tables import TextTable
 from ttt_bench.study.catalogue import Study
 from ttt_bench.study.checks import affinity_outcome, tbs_outcome
 from ttt_bench.study.figures.checks import draw_affinity, draw_retained
@@ -26,7 +27,7 @@ from ttt_bench.study.tables import gains_table, noise_tables, single_task_table,
 
 def write_study(
     study: Study, parts: Sequence[Part], raw: Sequence[dict[str, Any]], folder: Path, command: str, figures: bool
-) -> list[Path]:
+) -> tuple[list[Path], tuple[TextTable, ...]]:
     """Write ``folder/study``: table.md, .csv, .tex, and figure.png and .pdf.
 
     Args:
@@ -38,21 +39,21 @@ def write_study(
         figures: whether to draw.
 
     Returns:
-        The files written; none when nothing is finished.
+        The files written, and the tables in them; nothing when nothing is finished.
     """
     outcome, draw = _found(study, parts, raw, folder)
     if not outcome.tables:
-        return []
+        return [], ()
     paths = []
     if figures:
         with matplotlib.rc_context(RC):
             # The whole command stands on the page; it is longer than a figure is wide.
             paths = draw().save(folder / FOLDER / "figure", f"python -m ttt_bench study {study.name}")
-    return [*write_page(study, outcome, folder, command, figures), *paths]
+    return [*write_page(study, outcome, folder, command, figures), *paths], outcome.tables
 
 
 def _found(study: Study, parts: Sequence[Part], raw: Sequence[dict[str, Any]], folder: Path) -> tuple[Outcome, Any]:
-    title = f"{study.title}: S4T, {study.paper}"
+    title = f"{study.title} (the paper's {study.paper.replace(' (', ', ').rstrip(')')})"
     if study.name == "tbs-mask":
         return tbs_outcome(raw), lambda: draw_retained(title, raw)
     results = load_parts(parts, folder)
