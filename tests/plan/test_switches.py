@@ -173,6 +173,8 @@ def test_an_option_given_to_the_method_wins(plan):
     options = cells(made)["s4t"].options
     assert options["task_weights"] == "automatic"
     assert options["task_order"] == "from-taskonomy"
+    said = made.accidents["taskonomy->nyudv2"]
+    assert said == {"squared-weights": "", "task-order": "s4t task_order=from-taskonomy"}
 
 
 def test_the_plan_says_what_is_on_for_each_pair(plan):
@@ -212,7 +214,7 @@ class Mine(Method):
     pair = make_pair(FAKES["pascal"], FAKES["nyudv2"])
     accidents = Accidents.of(("late-bug",), pair)
     assert accidents.options(known["mine"], {"bug": False}) == {"bug": True}
-    assert accidents.effects([known["mine"]], pair.tasks) == {"late-bug": "mine bug=True"}
+    assert accidents.effects([(known["mine"], {"bug": False})], pair.tasks) == {"late-bug": "mine bug=True"}
 
 
 # --- presets ------------------------------------------------------------------------------------

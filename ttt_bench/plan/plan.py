@@ -99,7 +99,7 @@ def make_plan(
         for name, options in config.methods
     ]
     unique = {cell.id: cell for cell in cells}
-    used = [known[name] for name, _ in config.methods]
+    used = [(known[name], options) for name, options in config.methods]
     accidents = {pair.name: Accidents.of(config.released, pair).effects(used, pair.tasks) for pair in pairs}
     return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods, accidents if config.released else {})
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ttt_bench.card import Accident
 from ttt_bench.domains.pairs import Pair, family
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.registry import MethodInfo
@@ -151,11 +152,16 @@ class Accidents:
         changes = {k: v for a in info.accidents if self._meets(a) for k, v in a.options.items()}
         return {k: changes[k] if k in changes and v == info.options[k] else v for k, v in options.items()}
 
-    def _meets(self, accident: Any) -> bool:
+    def _meets(self, accident: Accident) -> bool:
         return accident.switch in self.names and accident.holds(self.source, self.target)
 
-    def effects(self, methods: Iterable[MethodInfo], tasks: Sequence[str]) -> dict[str, str]:
-        """What each switch that is on changes on this pair, in words; or nothing."""
+    def effects(self, methods: Iterable[tuple[MethodInfo, dict[str, Any]]], tasks: Sequence[str]) -> dict[str, str]:
+        """What each switch that is on changes on this pair, in words; or nothing.
+
+        Args:
+            methods: all of a sweep, with their options.
+            tasks: of the pair.
+        """
         found: dict[str, list[str]] = {name: [] for name in self.names}
         for switch in self._on:
             said = found[switch.name]
@@ -168,7 +174,8 @@ class Accidents:
                 said += [f"source training {key}={value}" for key, value in switch.training.items()]
             metrics = [id for id in switch.metrics if id.partition("/")[0] in tasks]
             said += [f"Delta from {' and '.join(metrics)}"] if metrics else []
-        for info in {info.name: info for info in methods}.values():
+        for info, options in methods:
+            changed = {k: v for k, v in self.options(info, options).items() if v != options[k]}
             for accident in filter(self._meets, info.accidents):
-                found[accident.switch] += [f"{info.name} {key}={value}" for key, value in accident.options.items()]
-        return {name: ", ".join(said) for name, said in found.items()}
+                found[accident.switch] += [f"{info.name} {k}={changed[k]}" for k in accident.options if k in changed]
+        return {name: ", ".join(dict.fromkeys(said)) for name, said in found.items()}
