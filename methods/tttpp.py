@@ -156,7 +156,8 @@ class TTTpp(Method):
             aligning = self.align_early or queue.completes(len(images))
             with torch.set_grad_enabled(aligning):
                 features = branch.levels(model.network.features(images)[-1])[index]
-            samples = queue.join(features, self.queue_aliasing)
+            # In bf16 the queue and the moments over it keep 32 bits.
+            samples = queue.join(features.type_as(queue.rows), self.queue_aliasing)
             if aligning:
                 losses.append(alignment(branch.bank, level, samples, scale))
         return losses

@@ -7,6 +7,14 @@ import sys
 import pytest
 
 
+def pytest_generate_tests(metafunc):
+    """Tests that take a ``device`` run on the CPU, and on CUDA too where there is one."""
+    if "device" in metafunc.fixturenames:
+        import torch
+
+        metafunc.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     import torch

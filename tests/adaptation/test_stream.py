@@ -9,8 +9,6 @@ from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.loading import SampleSet
 from ttt_bench.tasks.measure import measure_all
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
 
 @pytest.fixture(scope="module")
 def samples():
@@ -18,7 +16,6 @@ def samples():
     return SampleSet(domain, "test", 10, domain.classes)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_every_image_arrives_once_in_the_order_of_the_seed(samples, device):
     stream, evaluator = open_stream(samples, 4, seed=3, device=device)
     order = torch.randperm(10, generator=torch.Generator().manual_seed(3)).tolist()

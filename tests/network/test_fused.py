@@ -28,15 +28,15 @@ def make_levels(batch, size, channels, dtype, seed=0):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_fused_equals_naive_with_gradients(dtype, tolerance, bias):
-    levels = make_levels(2, (16, 24), (4, 8, 16, 32), dtype)
-    weight = torch.randn(12, 60, 1, 1, dtype=dtype, requires_grad=True)
-    offset = torch.randn(12, dtype=dtype, requires_grad=True) if bias else None
+def test_fused_equals_naive_with_gradients(dtype, tolerance, bias, device):
+    levels = [each.detach().to(device).requires_grad_() for each in make_levels(2, (16, 24), (4, 8, 16, 32), dtype)]
+    weight = torch.randn(12, 60, 1, 1, dtype=dtype, device=device, requires_grad=True)
+    offset = torch.randn(12, dtype=dtype, device=device, requires_grad=True) if bias else None
     results = []
     for form in (fused_conv1x1, naive_conv1x1):
         output = form(levels, weight, offset, (16, 24))
         inputs = [*levels, weight] + ([offset] if bias else [])
-        direction = torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
+        direction = torch.linspace(-1, 1, output.numel(), dtype=dtype, device=device).view_as(output)
         results.append([output, *torch.autograd.grad((output * direction).sum(), inputs)])
     for fused, naive in zip(*results, strict=True):
         torch.testing.assert_close(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.adaptation.modes import set_adapting, set_predicting, use_batch_statistics
 from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.adaptation.snapshot import Snapshot, digest, moved, restore, take
@@ -33,7 +34,14 @@ class Cost:
 class Adapter:
     """Runs one method on one model it owns (the caller passes a copy)."""
 
-    def __init__(self, model: Model, method: Method, optimizer: OptimizerSpec, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        method: Method,
+        optimizer: OptimizerSpec,
+        seed: int = 0,
+        execution: Execution = PLAIN,
+    ) -> None:
         """Prepare ``model`` for adaptation and take the snapshot that ``reset`` returns to.
 
         Args:
@@ -41,14 +49,18 @@ class Adapter:
             method: the plug-in.
             optimizer: the recipe's optimiser settings.
             seed: seeds the method's only source of randomness.
+            execution: arithmetic and compilation.
 
         Raises:
-            UserError: the network lacks a task that the method needs.
+            UserError: the network lacks a task that the method needs, or the device lacks the arithmetic.
         """
         _check_tasks(method, model)
         self.model = model
         self.method = method
         self.spec = optimizer
+        self.execution = execution
+        self.device = next(model.parameters()).device
+        execution.check(self.device)
         self.rng = torch.Generator().manual_seed(seed)
         self.cost = Cost()
         method.prepare(model)
@@ -56,6 +68,7 @@ class Adapter:
             use_batch_statistics(model.network)
         self.parameters = self._select_parameters()
         self.optimizer = build_optimizer(optimizer, self.parameters) if self.parameters else None
+        execution.compile(self.encoder)
         self._count_work()
         set_predicting(model)
         self._snapshot = take(model, self.optimizer, self.rng)
@@ -70,8 +83,6 @@ class Adapter:
         return chosen
 
     def _count_work(self) -> None:
-        encoder = getattr(self.model.network, "encoder", self.model.network)
-
         def count(_module: nn.Module, inputs: tuple[Tensor, ...], output: list[Tensor] | Tensor) -> None:
             pixels = inputs[0].shape[0] * inputs[0].shape[-2] * inputs[0].shape[-1]
             last = output[-1] if isinstance(output, (list, tuple)) else output
@@ -79,7 +90,13 @@ class Adapter:
             if isinstance(last, Tensor) and last.requires_grad:
                 self.cost.backward_pixels += pixels
 
-        encoder.register_forward_hook(count)
+        self.encoder.register_forward_hook(count)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """What a forward costs: the network's encoder, or a stand-in network as a whole."""
+        encoder: nn.Module = getattr(self.model.network, "encoder", self.model.network)
+        return encoder
 
     def update(self, images: Tensor) -> Tensor | None:
         """One adaptation step on ``images`` (B, 3, H, W).
@@ -90,7 +107,7 @@ class Adapter:
         set_adapting(self.method, self.model)
         try:
             if self.optimizer is None:
-                with torch.no_grad():
+                with torch.no_grad(), self.execution.autocast(self.device):
                     loss = self.method.loss(self.model, images, self.rng)
                 return None if loss is None else loss.detach()
             return self._descend(images)
@@ -103,7 +120,8 @@ class Adapter:
             group["lr"] = self.spec.rate(images.shape[0])
         self.optimizer.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            loss = self.method.loss(self.model, images, self.rng)
+            with self.execution.autocast(self.device):
+                loss = self.method.loss(self.model, images, self.rng)
             if loss is None:
                 return None
             loss.backward()
@@ -112,8 +130,12 @@ class Adapter:
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Predictions:
-        """Raw predictions for ``images``, each (B, C_t, H, W)."""
-        return self.method.predict(self.model, images)
+        """Raw predictions for ``images``, each (B, C_t, H, W), float32 (or wider) whatever the arithmetic."""
+        with self.execution.autocast(self.device):
+            predictions = self.method.predict(self.model, images)
+        if self.execution.precision != "bf16":
+            return predictions
+        return {task: prediction.float() for task, prediction in predictions.items()}
 
     def reset(self) -> None:
         """Return parameters, buffers, optimiser and random state to those right after construction."""

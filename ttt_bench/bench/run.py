@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from rich.table import Table
 
 from ttt_bench import registry
+from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
 from ttt_bench.bench.config import BenchConfig, bench_config
 from ttt_bench.bench.harness import harness_costs
 from ttt_bench.bench.subjects import (
@@ -46,6 +47,7 @@ class BenchResult:
 
     config: BenchConfig
     device: str
+    execution: Execution
     encoder_forward: Timing
     encoder_both: Timing
     encoder_memory: int
@@ -71,7 +73,7 @@ class BenchResult:
             "matrix_product_flops_per_second": self.peak,
             "methods": {cost.name: self._method_json(cost) for cost in self.methods},
             "harness": self.harness,
-            "provenance": provenance(device=self.device, threads=torch.get_num_threads()),
+            "provenance": provenance(device=self.device, **asdict(self.execution), threads=torch.get_num_threads()),
         }
 
     def _method_json(self, cost: MethodCost) -> dict[str, Any]:
@@ -96,28 +98,40 @@ class BenchResult:
 
 
 def run_bench(
-    config_name: str, device: str, repeats: int | None = None, progress: Progress | None = None
+    config_name: str,
+    device: str,
+    repeats: int | None = None,
+    progress: Progress | None = None,
+    execution: Execution = PLAIN,
 ) -> BenchResult:
     """Measure everything in one run.
 
     Raises:
-        UserError: the configuration is unknown.
+        UserError: the configuration is unknown, or the device lacks the arithmetic.
     """
+    execution.check(device)
+    with float32_products(execution.precision):
+        return _run(bench_config(config_name), device, repeats, progress, execution)
+
+
+def _run(
+    config: BenchConfig, device: str, repeats: int | None, progress: Progress | None, execution: Execution
+) -> BenchResult:
     reuse_freed_memory()
-    config = bench_config(config_name)
-    encoder = encoder_subjects(config, device)
-    by_method = {name: method_subjects(config, name, device) for name in registry.discover()}
+    encoder = encoder_subjects(config, device, execution)
+    by_method = {name: method_subjects(config, name, device, execution) for name in registry.discover()}
     subjects = [*encoder, *(s for group in by_method.values() for s in group)]
     timings = time_interleaved(subjects, repeats or config.repeats, device, progress)
-    costs = tuple(_cost(config, name, group, timings, device, progress) for name, group in by_method.items())
+    costs = tuple(_cost(config, name, group, timings, device, progress, execution) for name, group in by_method.items())
     if progress is not None:
         progress("peak memory of the encoder, matrix product, harness")
     return BenchResult(
         config=config,
         device=device,
+        execution=execution,
         encoder_forward=timings[ENCODER_FORWARD],
         encoder_both=timings[ENCODER_BOTH],
-        encoder_memory=peak_memory(config.name, ENCODER_BOTH, device),
+        encoder_memory=peak_memory(config.name, ENCODER_BOTH, device, execution),
         peak=matrix_peak(device),
         methods=costs,
         harness=harness_costs(),
@@ -131,6 +145,7 @@ def _cost(
     timings: dict[str, Timing],
     device: str,
     progress: Progress | None,
+    execution: Execution,
 ) -> MethodCost:
     if progress is not None:
         progress(f"peak memory of {name}")
@@ -149,7 +164,7 @@ def _cost(
         evaluation=timings[group[-1].name],
         forwards=forward - graph,
         with_graph=graph,
-        memory=peak_memory(config.name, group[0].name, device),
+        memory=peak_memory(config.name, group[0].name, device, execution),
         parameters=sum(p.numel() for p in adapter.model.parameters()),
         updated=sum(p.numel() for p in adapter.parameters),
     )
@@ -158,9 +173,10 @@ def _cost(
 def as_table(result: BenchResult) -> Table:
     """One row per method: ratios to the encoder, memory, parameters."""
     config = result.config
+    words = [result.device, result.execution.precision, *(["compiled"] if result.execution.compiled else [])]
     table = Table(
         title=f"{config.name}: {config.network.backbone}, {config.size[0]}x{config.size[1]}, batch {config.batch}, "
-        f"{result.device}; encoder forward {result.encoder_forward.seconds:.3f} s, "
+        f"{', '.join(words)}; encoder forward {result.encoder_forward.seconds:.3f} s, "
         f"forward+backward {result.encoder_both.seconds:.3f} s, {result.encoder_memory / 2**20:.0f} MiB",
         title_justify="left",
     )

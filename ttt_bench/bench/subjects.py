@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
+from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.bench.config import BenchConfig
 from ttt_bench.network.network import Network
 from ttt_bench.synthetic import fitted_model, random_images
@@ -35,30 +36,33 @@ def build_network(config: BenchConfig) -> Network:
         return Network(config.network, {name: task.outputs(config.classes) for name, task in TASKS.items()})
 
 
-def encoder_subjects(config: BenchConfig, device: str) -> list[Subject]:
+def encoder_subjects(config: BenchConfig, device: str, execution: Execution = PLAIN) -> list[Subject]:
     """The floor: what any method pays at least for one evaluation and one update."""
     encoder = build_network(config).encoder.to(device)
     images = _images(config, device)
+    execution.compile(encoder)
 
     def forward() -> None:
         encoder.eval()
-        with torch.no_grad():
+        with torch.no_grad(), execution.autocast(images.device):
             encoder(images)
 
     def both() -> None:
         encoder.train()
         encoder.zero_grad(set_to_none=True)
-        torch.stack([level.mean() for level in encoder(images)]).sum().backward()
+        with execution.autocast(images.device):
+            loss = torch.stack([level.mean() for level in encoder(images)]).sum()
+        loss.backward()
 
     return [Subject(ENCODER_FORWARD, forward), Subject(ENCODER_BOTH, both)]
 
 
-def method_subjects(config: BenchConfig, name: str, device: str) -> list[Subject]:
+def method_subjects(config: BenchConfig, name: str, device: str, execution: Execution = PLAIN) -> list[Subject]:
     """One update and one evaluation forward of method ``name`` under its native recipe."""
     method = registry.create(name)
     # One iteration readies branches that need data to be usable at all (ActNorm, statistics).
     model = fitted_model(method, build_network(config), config.size, batch=2, iterations=1)
-    adapter = Adapter(copy.deepcopy(model).to(device), method, method.native_recipe())
+    adapter = Adapter(copy.deepcopy(model).to(device), method, method.native_recipe(), 0, execution)
     images = _images(config, device)
     subjects = [Subject(f"{name} evaluation", lambda: adapter.predict(images), adapter)]
     if method.adapts:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
 from ttt_bench.bench.config import bench_config
 from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
 from ttt_bench.memory import resident_peak, reuse_freed_memory
@@ -75,26 +76,31 @@ def matrix_peak(device: str, size: int = 2048) -> float:
     return 2.0 * size**3 / best
 
 
-def peak_memory(config: str, subject: str, device: str) -> int:
+def peak_memory(config: str, subject: str, device: str, execution: Execution = PLAIN) -> int:
     """Peak bytes of a process that does nothing but ``subject`` twice.
 
     On the CPU the whole process counts (a fresh one, since a peak cannot be reset); on CUDA the device's memory.
     """
-    command = [sys.executable, "-m", "ttt_bench.bench.timing", config, subject, device]
+    command = [sys.executable, "-m", "ttt_bench.bench.timing", config, subject, device, json.dumps(asdict(execution))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _run_alone(config_name: str, name: str, device: str) -> int:
+def _run_alone(config_name: str, name: str, device: str, execution_json: str) -> int:
     reuse_freed_memory()
     config = bench_config(config_name)
+    execution = Execution(**json.loads(execution_json))
     method = name.split()[0]
-    subjects = encoder_subjects(config, device) if method == "encoder" else method_subjects(config, method, device)
+    if method == "encoder":
+        subjects = encoder_subjects(config, device, execution)
+    else:
+        subjects = method_subjects(config, method, device, execution)
     subject = next(s for s in subjects if s.name == name)
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    for _ in range(2):
-        subject.run()
+    with float32_products(execution.precision):
+        for _ in range(2):
+            subject.run()
     if torch.device(device).type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resident_peak()

@@ -13,6 +13,7 @@ import torch
 
 from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
+from ttt_bench.adaptation.execution import Execution, float32_products
 from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, run_protocol
 from ttt_bench.adaptation.recording import Recording
 from ttt_bench.adaptation.savepoint import Savepoint
@@ -67,10 +68,11 @@ def run_cell(
     start = time.perf_counter()
     _reset_peak_memory(device)
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
-    recording = run_protocol(
-        _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
-    )
-    examples = _examples(adapter, stream, evaluator, recording, cell.scaling)
+    with float32_products(cell.precision):
+        recording = run_protocol(
+            _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
+        )
+        examples = _examples(adapter, stream, evaluator, recording, cell.scaling)
     return Trajectory(
         cell_id=cell.id,
         cell=cell.describe(),
@@ -103,7 +105,7 @@ def _run_identity(cell: Cell, device: torch.device | str) -> str:
 
 def _make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
     optimizer = method.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
-    return Adapter(model, method, optimizer, seed=cell.seed)
+    return Adapter(model, method, optimizer, cell.seed, Execution(cell.precision, cell.compiled))
 
 
 def _protocol(cell: Cell) -> Protocol:

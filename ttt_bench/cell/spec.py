@@ -35,6 +35,9 @@ class Cell:
     eval_steps: tuple[int, ...]
     batch_size: int
     precision: str = "fp32"
+    """Of the adaptation and its predictions (``adaptation.execution``); source models are trained in fp32."""
+    compiled: bool = False
+    """Whether the encoder is compiled."""
     input_noise: float = 0.0
     """Gaussian noise on the target images, in their standard deviations."""
     scaling: str = "imagenet"
@@ -55,7 +58,7 @@ class Cell:
             "steps", "eval_steps", "batch_size", "precision",
         )}  # fmt: skip
         return identity(
-            {"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise, **self._accidents}
+            {"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise, **self._unusual}
         )
 
     @property
@@ -64,9 +67,9 @@ class Cell:
         return {"input_noise": self.input_noise} if self.input_noise else {}
 
     @property
-    def _accidents(self) -> dict[str, str]:
+    def _unusual(self) -> dict[str, Any]:
         """What differs from its usual value, for the same reason."""
-        usual = {"scaling": "imagenet", "order": "seed"}
+        usual = {"scaling": "imagenet", "order": "seed", "compiled": False}
         return {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
 
     @property
@@ -97,5 +100,5 @@ class Cell:
             "branch": self.branch.id,
             **({"source_scaling": self.source.scaling} if self.source.scaling != "imagenet" else {}),
             **self._noise,
-            **self._accidents,
+            **self._unusual,
         }  # fmt: skip

@@ -206,9 +206,11 @@ def bench(
     config: Annotated[str, typer.Option(help="paper (ResNet-50, 256x256, batch 8) or small.")] = "small",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     repeats: Annotated[int | None, typer.Option(min=1, help="Timed rounds; default by configuration.")] = None,
+    precision: Annotated[str, typer.Option(help="fp32, tf32 (CUDA) or bf16.")] = "fp32",
+    compile: Annotated[bool, typer.Option("--compile", help="torch.compile the encoder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Time every method's update and evaluation against the encoder's own cost, in one run."""
     from ttt_bench.cli.inspectors import run_bench_command
 
-    run_bench_command(config, device, repeats, json)
+    run_bench_command(config, device, repeats, precision, compile, json)

@@ -42,17 +42,24 @@ def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint:
         sys.exit(1)
 
 
-def run_bench_command(config: str, device: str, repeats: int | None, as_json: bool) -> None:
+def run_bench_command(
+    config: str, device: str, repeats: int | None, precision: str, compiled: bool, as_json: bool
+) -> None:
     """Run the benchmark and print its table, or one JSON object."""
     import json
 
     from rich.console import Console
 
+    from ttt_bench.adaptation.execution import Execution
     from ttt_bench.bench.run import as_table, harness_lines, run_bench
+    from ttt_bench.errors import UserError, did_you_mean
+    from ttt_bench.plan.config import PRECISIONS
 
+    if precision not in PRECISIONS:
+        raise UserError(f"--precision {precision!r} is unknown.", did_you_mean(precision, PRECISIONS))
     quiet = Console(stderr=True)
     with quiet.status("") as line:
-        result = run_bench(config, device, repeats, line.update)
+        result = run_bench(config, device, repeats, line.update, Execution(precision, compiled))
     if as_json:
         print(json.dumps(result.as_json(), indent=1))
         return

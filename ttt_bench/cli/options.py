@@ -83,6 +83,13 @@ def read_request(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Target images per batch.", rich_help_panel=How)] = None,
     batches: Annotated[int | None, typer.Option(help="Target batches; 0 = the whole set.", rich_help_panel=How)] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, tf32 (CUDA), bf16: arithmetic of the adaptation.", rich_help_panel=How)
+    ] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option("--compile", help="torch.compile the encoder for the adaptation.", rich_help_panel=How),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Image size HxW, e.g. 64x64.", rich_help_panel=Model)] = None,
     backbone: Annotated[
         str | None, typer.Option(help="resnet10, resnet18, resnet50, ...", rich_help_panel=Model)
@@ -134,6 +141,8 @@ def read_request(
         "eval_steps": _numbers("--eval-steps", eval_steps),
         "batch_size": batch_size,
         "batches": batches,
+        "precision": precision,
+        "compiled": compile,
     }
     config = SweepConfig(
         pairs=_words(pairs) or (),

@@ -172,10 +172,23 @@ def work_off(
 
 
 def resolve_device(device: str, works: list[Work], request: Request) -> str:
-    """``auto`` -> cuda or cpu; torch is not loaded when nothing is left to do."""
+    """``auto`` -> cuda or cpu; torch is not loaded when nothing is left to do.
+
+    Raises:
+        UserError: there is no such device, or it lacks the arithmetic asked for.
+    """
     cells = [work.id for work in works if work.kind == "cell"]
-    if device == "cpu" or (cells and set(cells) <= SweepFolder(request.folder).done()):
+    if cells and set(cells) <= SweepFolder(request.folder).done():
         return "cpu"
+    from ttt_bench.adaptation.execution import Execution
+
+    chosen = _found(device)
+    Execution(request.config.precision).check(chosen)
+    return chosen
+
+
+def _found(device: str) -> str:
+    """The device to use, after a look at which ones there are."""
     import torch
 
     if device == "auto":

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ttt_bench import registry
+from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
 from ttt_bench.domains.base import Domain
 from ttt_bench.domains.loading import SampleSet
@@ -33,6 +34,11 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         UserError: bad input; anything else is a fault of the code or the machine.
     """
     reuse_freed_memory()
+    with float32_products("fp32"):
+        _do(work, context, notify)
+
+
+def _do(work: Work, context: Context, notify: Notify) -> None:
     if context.threads:
         torch.set_num_threads(context.threads)
     assert work.data is not None

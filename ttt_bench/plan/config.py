@@ -13,6 +13,7 @@ from ttt_bench.source.spec import TRAINING_PRESETS, TrainingConfig
 RECIPES = ("native", "paper")
 PROTOCOLS = ("online", "episodic", "single")
 TRAININGS = ("shared", "joint")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class SweepConfig:
     network: NetworkConfig = field(default_factory=lambda: NetworkConfig("resnet10", "conv"))
     source_training: TrainingConfig = field(default_factory=lambda: TRAINING_PRESETS["fast"])
     precision: str = "fp32"
+    """One of ``PRECISIONS``; of the adaptation, not of source training."""
+    compiled: bool = False
+    """Whether encoders are compiled for the adaptation."""
     input_noise: float = 0.0
     """Gaussian noise on the target images, in their standard deviations (``adaptation.stream``)."""
     released: tuple[str, ...] = ()
@@ -47,7 +51,7 @@ class SweepConfig:
     def id(self) -> str:
         """Identity of the request."""
         # Left out where they say nothing, so that requests from before these fields keep theirs.
-        later = ("input_noise", "released")
+        later = ("input_noise", "released", "compiled")
         request = {k: v for k, v in plain(self).items() if k not in later or v}
         return identity({**request, "source_training": self.source_training.describe()})
 
@@ -66,6 +70,7 @@ class SweepConfig:
             ("--recipes", self.recipes, RECIPES),
             ("--protocols", self.protocols, PROTOCOLS),
             ("--training", self.trainings, TRAININGS),
+            ("--precision", (self.precision,), PRECISIONS),
         ):
             for value in values:
                 if value not in valid:

@@ -147,6 +147,7 @@ def _cell(
         eval_steps=config.steps_scored,
         batch_size=config.batch_size,
         precision=config.precision,
+        compiled=config.compiled,
         input_noise=config.input_noise,
         scaling=accidents.scaling(accidents.target),
         order=accidents.order,
