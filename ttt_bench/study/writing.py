@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import pandas as pd
 
-from ttt_bench.report.figures.canvas import Sketch
+from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.frames import summary_frame
 from ttt_bench.report.groups import Group
 from ttt_bench.report.style import RC
@@ -87,5 +88,6 @@ def _draw_sweep(study: Study, title: str, results: Sequence[PartResult]) -> Sket
         return draw_noise(title, results)
     groups = _groups(study, results)
     if study.name == "single-task":
-        return draw_single_tasks(title, groups)
+        # A row of single tasks stands for the cells of all of them.
+        return replace(draw_single_tasks(title, groups), cells=cells_of([g for part in results for g in part.groups]))
     return draw_ratios(title, groups) if study.name == "mask-ratio" else draw_variants(title, groups)
