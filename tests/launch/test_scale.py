@@ -38,10 +38,10 @@ def profile(tmp_path):
 
 
 def test_plan_and_status_of_5000_cells_are_quick(run, tmp_path, profile, monkeypatch):
-    from ttt_bench.cli import sweep
+    from ttt_bench.cli import planning
 
     plans = []
-    monkeypatch.setattr(sweep, "_plan_lines", lambda plan, states: plans.append(plan) or [])
+    monkeypatch.setattr(planning, "_plan_lines", lambda plan, states: plans.append(plan) or [])
     start = time.process_time()
     code, out, err = run("plan", *WHAT, "--executor", "slurm", "--profile", profile)
     planning = time.process_time() - start

@@ -40,7 +40,8 @@ def sweep(
 ) -> None:
     """Train, adapt, record and report: everything that is not there yet."""
     from ttt_bench.cli.cluster import chosen, show_submission, submit_sweep
-    from ttt_bench.cli.sweep import run_sweep, show_plan
+    from ttt_bench.cli.planning import show_plan
+    from ttt_bench.cli.sweep import run_sweep
 
     cluster = chosen(executor, profile, jobs)
     if dry_run:
@@ -66,7 +67,7 @@ def plan(
 ) -> None:
     """Show what `sweep` with the same options would do, what is already there, and what the rest will cost."""
     from ttt_bench.cli.cluster import chosen, show_submission
-    from ttt_bench.cli.sweep import show_plan
+    from ttt_bench.cli.planning import show_plan
 
     cluster = chosen(executor, profile)
     show_plan(request, device if probe else "", cluster is None)

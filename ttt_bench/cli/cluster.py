@@ -15,7 +15,6 @@ from ttt_bench.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from ttt_bench.launch.profile import Profile
     from ttt_bench.launch.slurm import Prepared
-    from ttt_bench.launch.work import Context
 
 console = Console()
 
@@ -49,7 +48,7 @@ def show_submission(request: Request, profile: Path, retry: str = "") -> None:
     from ttt_bench.launch.slurm import prepare
 
     read = read_profile(profile)
-    prepared = prepare(request.plan(), _context(request), read, _retry(retry))
+    prepared = prepare(request.plan(), request.context(), read, _retry(retry))
     _print(request, prepared, read)
 
 
@@ -61,7 +60,7 @@ def submit_sweep(request: Request, profile: Path, retry: str) -> None:
     from ttt_bench.launch.work import lay_out
     from ttt_bench.store.folder import SweepFolder
 
-    read, context, folder = read_profile(profile), _context(request), SweepFolder(request.folder)
+    read, context, folder = read_profile(profile), request.context(), SweepFolder(request.folder)
     plan = request.plan()
     again = _retry(retry)
     lost = settle_lost(folder, lay_out(plan), context)
@@ -115,12 +114,6 @@ def _retry(retry: str) -> bool:
     if retry not in ("", "failed"):
         raise UserError(f"--retry {retry!r} is unknown.", "Valid: failed.")
     return retry == "failed"
-
-
-def _context(request: Request) -> Context:
-    from ttt_bench.launch.work import Context
-
-    return Context(request.folder, request.cache, request.roots, request.extra_methods)
 
 
 def _out(request: Request) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.launch.work import Context
 from ttt_bench.plan.config import PRESETS, SweepConfig
 from ttt_bench.plan.plan import Plan, make_plan
 from ttt_bench.plan.released import follows_files, parse_released
@@ -37,6 +38,7 @@ class Request:
     cache: Path
     roots: dict[str, Path]
     extra_methods: tuple[Path, ...]
+    keep_decoded: bool = True
 
     @property
     def folder(self) -> Path:
@@ -46,6 +48,10 @@ class Request:
     def plan(self) -> Plan:
         """Every cell of the request."""
         return make_plan(self.config, self.roots, self.extra_methods)
+
+    def context(self, device: str = "cpu") -> Context:
+        """Where and with what its work is done."""
+        return Context(self.folder, self.cache, self.roots, self.extra_methods, device, keep_decoded=self.keep_decoded)
 
 
 def read_request(
@@ -110,6 +116,9 @@ def read_request(
     cache: Annotated[
         Path | None, typer.Option(help="Checkpoints and decoded data; default: OUT/cache.", rich_help_panel=Place)
     ] = None,
+    data_cache: Annotated[
+        bool, typer.Option(help="Keep decoded images in the cache; without, decode at each use.", rich_help_panel=Place)
+    ] = True,
     data: Annotated[
         list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2.", rich_help_panel=Place)
     ] = None,
@@ -156,7 +165,7 @@ def read_request(
         },
     )
     _check_name(name)
-    return Request(config, name, out, cache or out / "cache", _roots(data), extra)
+    return Request(config, name, out, cache or out / "cache", _roots(data), extra, data_cache)
 
 
 def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str, Any]) -> tuple[Any, Any]:

@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.progress import SweepProgress
-from ttt_bench.cli.sweep import remember, resolve_device, say, work_off
-from ttt_bench.launch.work import Context, Work, lay_out
+from ttt_bench.cli.sweep import remember, say, work_off
+from ttt_bench.launch.work import Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
@@ -95,7 +96,7 @@ def _measure(job: Job, works: Sequence[Work], device: str) -> None:
     if not missing:
         return
     chosen = resolve_device(device, [], request)
-    context = Context(request.folder, request.cache, request.roots, request.extra_methods, chosen)
+    context = request.context(chosen)
     with SweepProgress(console, len(missing)) as progress:
         for probe in missing:
             work = Work(probe.id, "fit", probe.label)

@@ -84,10 +84,10 @@ def validation_data(need: DataNeed, domain: Domain) -> DataNeed:
 
 
 def open_samples(need: DataNeed, context: Context) -> SampleSet:
-    """The decoded samples of ``need``, opened once per process."""
-    return _open(need, domain_of(need, context), context.cache)
+    """The samples of ``need``, opened once per process."""
+    return _open(need, domain_of(need, context), context.cache if context.keep_decoded else None)
 
 
 @lru_cache(maxsize=8)
-def _open(need: DataNeed, domain: Domain, cache: Path) -> SampleSet:
+def _open(need: DataNeed, domain: Domain, cache: Path | None) -> SampleSet:
     return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks, scaling=need.scaling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,10 +24,21 @@ def is_done(work: Work, context: Context) -> bool:
         return checkpoint_path(context.cache, work.id).exists()
     if work.kind == "fit":
         return all(checkpoint_path(context.cache, branch.id).exists() for branch in work.branches)
+    return not context.keep_decoded or _decoded(work, context).complete
+
+
+def bytes_to_decode(works: Iterable[Work], context: Context) -> int:
+    """Bytes that decoded samples will take in the cache beside what is there."""
+    if not context.keep_decoded:
+        return 0
+    caches = (_decoded(work, context) for work in works if work.kind == "data")
+    return sum(cache.nbytes for cache in caches if not cache.complete)
+
+
+def _decoded(work: Work, context: Context) -> SampleCache:
     assert work.data is not None
-    domain = domain_of(work.data, context)
     split = next(split for split in SPLITS if split == work.data.split)
-    return SampleCache(domain, split, work.data.count, context.cache).complete
+    return SampleCache(domain_of(work.data, context), split, work.data.count, context.cache)
 
 
 def claim_for(work: Work, context: Context) -> Claim:

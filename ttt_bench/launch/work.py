@@ -44,6 +44,8 @@ class Context:
     device: str = "cpu"
     threads: int = 0
     """Threads per worker; 0 leaves torch's default."""
+    keep_decoded: bool = True
+    """Whether decoded samples are kept in the cache; without it they are decoded at every access."""
 
 
 def lay_out(plan: Plan) -> list[Work]:

@@ -1,0 +1,41 @@
+"""Which device a command computes on."""
+
+from __future__ import annotations
+
+from ttt_bench.cli.options import Request
+from ttt_bench.errors import UserError
+from ttt_bench.launch.work import Work
+from ttt_bench.store.folder import SweepFolder
+
+
+def resolve_device(device: str, works: list[Work], request: Request) -> str:
+    """``auto`` -> cuda or cpu; torch is not loaded when nothing is left to do.
+
+    Raises:
+        UserError: there is no such device, or it lacks the arithmetic asked for.
+    """
+    cells = [work.id for work in works if work.kind == "cell"]
+    if cells and set(cells) <= SweepFolder(request.folder).done():
+        return "cpu"
+    from ttt_bench.adaptation.execution import Execution
+
+    chosen = _found(device)
+    Execution(request.config.precision).check(chosen)
+    return chosen
+
+
+def _found(device: str) -> str:
+    """The device to use, after a look at which ones there are."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"--device {device!r} is not a device.", "Valid: cpu, cuda, cuda:N, auto.") from error
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {device}: this machine shows {torch.cuda.device_count()} CUDA devices.", "Use --device cpu."
+        )
+    return device

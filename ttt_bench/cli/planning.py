@@ -1,0 +1,126 @@
+"""What a sweep would do and cost, printed before anything is done."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ttt_bench import registry
+from ttt_bench.cli.options import Request
+from ttt_bench.launch.cost import Cost, cost_of, stated_forecast
+from ttt_bench.launch.products import bytes_to_decode
+from ttt_bench.launch.work import Work, lay_out
+from ttt_bench.plan.plan import Plan
+from ttt_bench.store.folder import SweepFolder
+
+console = Console()
+
+
+def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
+    """Print what a sweep would do, what is already there and what the rest will cost; change nothing.
+
+    Args:
+        request: the sweep.
+        probe_on: a device on which two steps of everything are timed; empty: figures from cells and documents.
+        cost: False where a cluster's forecast follows.
+    """
+    plan = request.plan()
+    states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
+    table = Table(title=f"Plan for {request.folder}", title_justify="left")
+    for column in ("pair", "methods", "protocol", "recipe", "training", "seeds"):
+        table.add_column(column)
+    for column in ("cells", "done"):
+        table.add_column(column, justify="right")
+    blocks: dict[tuple[str, str, str, str], list[str]] = {}
+    for cell in plan.cells:
+        blocks.setdefault((cell.pair, cell.protocol, cell.recipe, cell.training), []).append(cell.id)
+    by_id = {cell.id: cell for cell in plan.cells}
+    for (pair, protocol, recipe, training), ids in blocks.items():
+        names = list(dict.fromkeys(by_id[i].method for i in ids))
+        seeds = sorted({by_id[i].seed for i in ids})
+        done = sum(states[i] == "done" for i in ids)
+        table.add_row(
+            pair, " ".join(names), protocol, recipe, training, ",".join(map(str, seeds)), str(len(ids)), str(done)
+        )
+    console.print(table)
+    lines = [*_plan_lines(plan, Counter(states.values())), *_accident_lines(plan), *_weights_lines(plan)]
+    for line in [*lines, *data_lines(lay_out(plan), request)]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if cost:
+        for line in _cost(request, plan, probe_on).lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cost(request: Request, plan: Plan, probe_on: str) -> Cost:
+    forecast = stated_forecast(plan, SweepFolder(request.folder))
+    if probe_on:
+        from ttt_bench.cli.devices import resolve_device
+        from ttt_bench.launch.probe import probe
+
+        device = resolve_device(probe_on, lay_out(plan), request)
+        with console.status("") as status:
+            forecast = probe(plan, forecast, device, status.update)
+    return cost_of(plan, request.context(), forecast)
+
+
+def _weights_lines(plan: Plan) -> list[str]:
+    network = plan.config.network
+    if network.weights == "none":
+        return []
+    if network.weights != "imagenet":
+        there = Path(network.weights).expanduser().is_file()
+        return [] if there else [f"weights: {network.weights} does not exist: no source model can be trained"]
+    folder = torch_weights_folder()
+    if any(folder.glob(f"{network.backbone}-*.pth")):
+        return []
+    return [
+        f"weights: ImageNet's for {network.backbone} are not in {folder}: the first training will try to download "
+        "them; on a machine that cannot, give --weights FILE (torchvision's state dict)"
+    ]
+
+
+def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
+    known = registry.discover(plan.extra_methods)
+    updates = sum(
+        c.steps * (1 if c.protocol == "single" else _batches(c.target_samples, c.batch_size))
+        for c in plan.cells
+        if known[c.method].adapts
+    )
+    scored = sum(len(c.eval_steps) * _batches(c.target_samples, c.batch_size) for c in plan.cells)
+    iterations = sum(source.training.iterations for source in plan.sources)
+    return [
+        f"{len(plan.sources)} source networks ({iterations:,} iterations), {len(plan.branches)} branches, "
+        f"{len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
+        "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
+    ]
+
+
+def torch_weights_folder() -> Path:
+    """Where torch keeps downloaded weights, by its own rules."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("TORCH_HOME") or f"{cache}/torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def _accident_lines(plan: Plan) -> list[str]:
+    lines = []
+    for pair, effects in plan.accidents.items():
+        lines.append(f"accidents of the S4T release on {pair}:")
+        lines += [f"  {name:<16} {said or 'nothing here'}" for name, said in effects.items()]
+    return lines
+
+
+def _batches(samples: int, batch_size: int) -> int:
+    return -(-samples // batch_size)
+
+
+def data_lines(works: list[Work], request: Request) -> list[str]:
+    """What decoding will write, before it is written."""
+    size = bytes_to_decode(works, request.context())
+    if not size:
+        return []
+    return [f"decoded images: {size / 1e9:.2f} GB more in {request.cache} (--no-data-cache: none, decoded at each use)"]
