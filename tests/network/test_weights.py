@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from tiny_sweep import TINY
 from torchvision.models import resnet18
 
 from ttt_bench.errors import UserError
+from ttt_bench.network.config import NetworkConfig
 from ttt_bench.network.encoder import Encoder
 
 
@@ -50,3 +52,30 @@ def test_unknown_backbone_suggests_the_nearest():
         Encoder("resnet81")
     with pytest.raises(UserError, match="no ImageNet weights"):
         Encoder("resnet10", "imagenet")
+
+
+def test_a_file_counts_by_its_content_and_not_by_its_place(tmp_path):
+    a, b, c = (tmp_path / name for name in ("a.pth", "b.pth", "c.pth"))
+    a.write_bytes(b"one")
+    b.write_bytes(b"one")
+    c.write_bytes(b"two")
+    described = [NetworkConfig("resnet18", weights=str(path)).pinned().describe() for path in (a, b, c)]
+    assert described[0] == described[1] != described[2]
+    assert "a.pth" not in str(described)
+    assert NetworkConfig().pinned().describe() == {
+        "backbone": "resnet50", "heads": "linear", "hidden": 64, "weights": "none",
+    }  # fmt: skip
+    missing = NetworkConfig(weights=str(tmp_path / "none.pth")).pinned()
+    assert missing.describe()["weights"].endswith("none.pth"), "the path has to do; loading it says what is wrong"
+
+
+@pytest.mark.slow
+def test_a_sweep_starts_from_a_file_and_knows_it_again_after_a_move(run, tmp_path):
+    torch.save(resnet18(weights=None).state_dict(), tmp_path / "w.pth")
+    what = [*TINY, "--methods", "base", "--backbone", "resnet18", "--no-figures"]
+    assert run("sweep", *what, "--weights", str(tmp_path / "w.pth"))[0] == 0
+    (tmp_path / "w.pth").rename(tmp_path / "moved.pth")
+    code, out, err = run("sweep", *what, "--weights", str(tmp_path / "moved.pth"))
+    assert code == 0, err
+    assert "0 pieces of work done" in out
+    assert "w.pth" not in (tmp_path / "results/main/report.md").read_text()

@@ -94,7 +94,7 @@ class Cell:
             "tasks": list(self.source.tasks),
             "classes": list(self.source.classes),
             "size": list(self.source.size),
-            "network": plain(self.source.network),
+            "network": self.source.network.describe(),
             "source_training": plain(self.source.training.describe()),
             "checkpoint": self.source.id,
             "branch": self.branch.id,

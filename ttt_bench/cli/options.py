@@ -172,7 +172,7 @@ def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str
     base = SweepConfig(pairs=(), methods=())
     chosen = replace(defaults.pop("network", base.network), **{k: v for k, v in network.items() if v is not None})
     source = defaults.pop("source_training", TRAINING_PRESETS["fast"])
-    return chosen, replace(source, **{k: v for k, v in training.items() if v is not None})
+    return chosen.pinned(), replace(source, **{k: v for k, v in training.items() if v is not None})
 
 
 def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[..., None]:

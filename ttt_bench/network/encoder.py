@@ -46,8 +46,8 @@ class Encoder(nn.Module):
 
         Args:
             backbone: a key of ``BACKBONES``.
-            weights: ``none``, ``imagenet`` (torchvision's default weights, from its cache or its download
-                site) or the path of a state dict.
+            weights: ``none``, ``imagenet`` (torchvision's IMAGENET1K_V1, those of the papers' time, from its cache
+                or its download site) or the path of a state dict.
 
         Raises:
             UserError: the backbone is unknown, or the weights cannot be had or do not fit.
@@ -93,7 +93,7 @@ def _with_weights(backbone: str, weights: str) -> ResNet:
         if backbone not in TORCHVISION_RESNETS:
             raise UserError(f"There are no ImageNet weights for {backbone!r}.", "Use --weights none.")
         try:
-            return build(weights="DEFAULT")
+            return build(weights="IMAGENET1K_V1")
         except OSError as error:
             raise UserError(
                 f"The ImageNet weights of {backbone} could not be loaded: {error}.",

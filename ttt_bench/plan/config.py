@@ -53,7 +53,8 @@ class SweepConfig:
         # Left out where they say nothing, so that requests from before these fields keep theirs.
         later = ("input_noise", "released", "compiled")
         request = {k: v for k, v in plain(self).items() if k not in later or v}
-        return identity({**request, "source_training": self.source_training.describe()})
+        described = {"network": self.network.describe(), "source_training": self.source_training.describe()}
+        return identity({**request, **described})
 
     @property
     def steps_scored(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ __all__ = ["checkpoint_path", "load", "partial_path", "save"]
 
 def save(path: Path, spec: Any, content: dict[str, Any]) -> None:
     """Write ``content`` with the canonical form of the spec that made it, atomically."""
-    payload = {"spec": canonical(spec), **content}
+    payload = {"id": spec.id, "spec": canonical(spec), **content}
     write_atomically(path, lambda file: torch.save(payload, file))
 
 
@@ -38,7 +38,7 @@ def load(path: Path, spec: Any, mapped: bool = False) -> dict[str, Any]:
         raise UserError(
             f"The checkpoint {path} cannot be read: {error}.", "Delete it; it will be trained again."
         ) from error
-    if not isinstance(content, dict) or content.get("spec") != canonical(spec):
+    if not isinstance(content, dict) or content.get("id") != spec.id:
         raise UserError(
             f"The checkpoint {path} was made by other settings than its name says.",
             "Delete it; it will be trained again.",

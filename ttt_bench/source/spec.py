@@ -119,8 +119,8 @@ class BranchSpec:
 
 
 def _network_part(spec: SourceSpec) -> dict[str, Any]:
-    fields = {k: getattr(spec, k) for k in ("fingerprint", "tasks", "classes", "size", "network", "seed", "joint")}
+    fields = {k: getattr(spec, k) for k in ("fingerprint", "tasks", "classes", "size", "seed", "joint")}
     fit_only = ("fit_iterations", "fit_lr", "statistics_batches")
     training = {k: v for k, v in spec.training.describe().items() if k not in fit_only}
     scaling = {"scaling": spec.scaling} if spec.scaling != "imagenet" else {}
-    return {**fields, **scaling, "training": training}
+    return {**fields, **scaling, "network": spec.network.describe(), "training": training}
