@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
@@ -43,8 +44,9 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line, with the program's path cut to what a reader types."""
-    return "python -m ttt_bench " + " ".join(sys.argv[1:]) if sys.argv else ""
+    """The command line, with the program's path cut to what a reader types, and folders to their last name."""
+    words = (re.sub(r"(^|[=,])/(?:[^/,=]+/)*(?=[^/,=])", r"\1.../", word) for word in sys.argv[1:])
+    return "python -m ttt_bench " + " ".join(words) if sys.argv else ""
 
 
 def provenance(**more: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -154,3 +155,17 @@ def test_the_sheet_shows_each_method_once(tmp_path):
     assert len(sketch.cells) == 2
     titles = [axes.get_title() for axes in sketch.figure.axes if axes.get_title()]
     assert titles[:4] == ["truth", "source (base)", "tent", "image"]
+
+
+def test_the_legend_of_many_classes_leaves_the_pictures_free(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"a class of number {i}" for i in range(39)]
+    cell = plausible("base", 0, "a->b", steps=3, examples=pictures(rng, "base", size=24, classes=39))
+    group = build_report(save(tmp_path, replace(cell, cell={**cell.cell, "classes": names})), figures=False).groups[0]
+    figure = draw_sheet(group).figure
+    [legend] = figure.legends
+    assert len(legend.get_texts()) == 39, "random pictures show every class"
+    figure.canvas.draw()
+    box = legend.get_window_extent()
+    assert all(not axes.title.get_window_extent().overlaps(box) for axes in figure.axes if axes.get_title())
+    assert all(not axes.get_window_extent().overlaps(box) for axes in figure.axes if axes.get_visible())

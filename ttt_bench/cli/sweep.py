@@ -17,6 +17,7 @@ from ttt_bench.launch.local import Result, execute
 from ttt_bench.launch.work import Work, lay_out
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.released import delta_metrics
+from ttt_bench.provenance import command
 from ttt_bench.store.folder import SweepFolder
 
 console = Console()
@@ -79,7 +80,7 @@ def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
             "config": plain(request.config),
             "accidents": plan.accidents,
             "metrics": delta_metrics(request.config.released),
-            "command": "python -m ttt_bench " + " ".join(sys.argv[1:]),
+            "command": command(),
             "cells": [
                 {"id": c.id, "label": c.label, "pair": c.pair, "method": c.method, "seed": c.seed} for c in plan.cells
             ],

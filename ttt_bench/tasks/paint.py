@@ -28,7 +28,7 @@ _FADED = 0.72
 def palette(classes: int) -> Picture:
     """(classes, 3) colours, safe for the colour-blind for eight classes; later ones vary in lightness."""
     first = np.array(_OKABE_ITO, dtype=np.float64)
-    rounds = [first, first * 0.55, first * 0.5 + 127.5, first * 0.3]
+    rounds = [first, first * 0.55, first * 0.5 + 127.5, first * 0.3, first * 0.22 + 198.9]
     table = np.concatenate(rounds)
     return table[np.arange(classes) % len(table)].astype(np.uint8)
 

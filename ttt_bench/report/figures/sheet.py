@@ -25,6 +25,9 @@ Examples = Mapping[str, npt.NDArray[Any]]
 
 COLUMNS = 7
 """Pictures side by side; more methods continue in a second band."""
+LEGEND_COLUMNS = 8
+LEGEND_LINE = 0.125
+"""Inches."""
 
 
 def draw_sheet(group: Group) -> Sketch | None:
@@ -69,7 +72,8 @@ def _figure(
     side = WIDTH / COLUMNS
     tall = side * height / width
     lines = len(bands) * len(tasks)
-    above, below = 0.72, 0.12
+    patches = _class_patches(truth, bands, classes) if "semseg" in tasks else []
+    above, below = 0.36 + LEGEND_LINE * (1 + -(-len(patches) // LEGEND_COLUMNS)), 0.12
     total = lines * tall + len(bands) * 0.2 + above + below
     figure = Figure(figsize=(WIDTH, total))
     top = total - above
@@ -94,19 +98,27 @@ def _figure(
         top -= len(tasks) * tall
     said = f"{group.block.title}; last step; hatched: no label; pale: prediction where there is no label"
     heading(figure, group.title, said)
-    if "semseg" in tasks:
+    if patches:
         figure.legend(
-            handles=_class_patches(truth, classes), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.36 / total),
-            ncols=8, frameon=False, fontsize=6.0, handlelength=1.0, handleheight=0.8, columnspacing=1.2,
+            handles=patches, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.36 / total), ncols=LEGEND_COLUMNS,
+            frameon=False, fontsize=6.0, handlelength=1.0, handleheight=0.8, columnspacing=1.2,
         )  # fmt: skip
     return figure
 
 
-def _class_patches(truth: Examples, classes: Sequence[str]) -> list[Patch]:
-    present = sorted({int(i) for i in np.unique(truth["truth/semseg"][0].astype(np.float64)) if i != IGNORE})
-    colours = palette(max([*present, len(classes) - 1]) + 1)
-    ids = range(len(classes)) if classes else present
-    return [Patch(color=tuple(colours[i] / 255.0), label=classes[i] if classes else f"class {i}") for i in ids]
+def _class_patches(
+    truth: Examples, bands: Sequence[Sequence[tuple[str, Examples | None]]], classes: Sequence[str]
+) -> list[Patch]:
+    """The classes that can be seen in the truth or in a prediction: a data set may have many more."""
+    seen = {int(i) for i in np.unique(truth["truth/semseg"][0].astype(np.float64)) if i != IGNORE}
+    for _, examples in (column for band in bands for column in band):
+        if examples is not None and "prediction/semseg" in examples:
+            seen.update(int(i) for i in np.unique(examples["prediction/semseg"][0].argmax(axis=0)))
+    colours = palette(max([*seen, len(classes) - 1]) + 1)
+    return [
+        Patch(color=tuple(colours[i] / 255.0), label=classes[i] if i < len(classes) else f"class {i}")
+        for i in sorted(seen)
+    ]
 
 
 def _tile(figure: Figure, x: float, y: float, width: float, height: float, total: float) -> Axes:
