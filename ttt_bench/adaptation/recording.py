@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.stream import Evaluator
+from ttt_bench.network.network import Predictions
 
 Array = npt.NDArray[np.float64]
 
@@ -30,6 +31,8 @@ class Recording:
     backwards: Array
     collapsed_step: int | None = None
     collapse_reason: str = ""
+    last: tuple[int, Predictions] | None = None
+    """The batch scored last, and what was predicted for it; None for a run resumed after that."""
 
 
 class Recorder:
@@ -48,6 +51,7 @@ class Recorder:
         self.eval_seconds = np.full((scored, len(self.eval_steps)), np.nan)
         self.collapsed_step: int | None = None
         self.collapse_reason = ""
+        self.last: tuple[int, Predictions] | None = None
 
     def update(self, adapter: Adapter, batch: int, step: int, images: Tensor) -> None:
         """Run update ``step`` (0-based) on ``images`` and note its loss, time and work."""
@@ -65,7 +69,9 @@ class Recorder:
     def evaluate(self, adapter: Adapter, evaluator: Evaluator, batch: int, column: int, images: Tensor) -> None:
         """Score ``images`` at the evaluation step of ``column``."""
         start = time.perf_counter()
-        for name, value in evaluator.score(batch, adapter.predict(images)).items():
+        predictions = adapter.predict(images)
+        self.last = (batch, predictions)
+        for name, value in evaluator.score(batch, predictions).items():
             if name not in self.statistics:
                 self.statistics[name] = np.full((self.scored, len(self.eval_steps), *value.shape), np.nan)
             self.statistics[name][batch, column] = value
@@ -99,7 +105,7 @@ class Recorder:
         """Everything as arrays (batches, steps, ...)."""
         return Recording(
             self.statistics, self.loss, self.seconds, self.eval_seconds, self.forwards, self.backwards,
-            self.collapsed_step, self.collapse_reason,
+            self.collapsed_step, self.collapse_reason, self.last,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:

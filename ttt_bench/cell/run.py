@@ -30,7 +30,7 @@ from ttt_bench.store.trajectory import Trajectory
 from ttt_bench.tasks.scores import absent_classes
 
 EXAMPLES = 3
-"""Images of the first batch that the picture sheet shows."""
+"""Images of the last batch that the picture sheet shows: there the method has seen most."""
 
 
 def run_cell(
@@ -164,14 +164,18 @@ def single_class_collapse(
 def _examples(
     adapter: Adapter, stream: TargetStream, evaluator: Evaluator, recording: Recording, scaling: str
 ) -> dict[str, npt.NDArray[Any]]:
-    images = stream.images[0]
+    index = len(stream) - 1
+    images = stream.images[index]
     count = min(EXAMPLES, images.shape[0])
     pixels = (denormalise(images[:count], scaling) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
     found: dict[str, npt.NDArray[Any]] = {"image": pixels.cpu().numpy()}
-    for task, label in evaluator.truth(0).items():
+    for task, label in evaluator.truth(index).items():
         found[f"truth/{task}"] = label[:count].float().cpu().numpy().astype(np.float16)
     if recording.collapsed_step is None:
-        for task, prediction in adapter.predict(images).items():
+        batch, predictions = recording.last or (-1, {})
+        if batch != index:
+            predictions = adapter.predict(images)
+        for task, prediction in predictions.items():
             found[f"prediction/{task}"] = prediction[:count].cpu().numpy().astype(np.float16)
     return found
 

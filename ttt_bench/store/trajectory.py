@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,8 @@ class Trajectory:
     collapse_reason, wall_seconds, and source_scores: the source model's scores on held-out source images by
     metric id (fractions and SI units, as everywhere in the store)."""
     examples: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
-    """For the picture sheet, a few images of the first batch: ``image`` (n, H, W, 3) uint8, ``truth/<task>`` and
-    ``prediction/<task>`` (last step; raw network outputs, float16) with the channel axis second."""
+    """For the picture sheet, a few images of the last batch: ``image`` (n, H, W, 3) uint8, ``truth/<task>`` and
+    ``prediction/<task>`` (last scored step; raw network outputs, float16) with the channel axis second."""
 
     @property
     def collapsed_step(self) -> int | None:
@@ -77,7 +77,7 @@ class Trajectory:
         }
         arrays |= {f"statistics/{key}": value for key, value in self.statistics.items()}
         arrays |= {f"examples/{key}": value for key, value in self.examples.items()}
-        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+        write_atomically(path, lambda file: _write_arrays(file, arrays))
 
     @classmethod
     def load(cls, path: Path, examples: bool = True) -> Trajectory:
@@ -116,6 +116,14 @@ class Trajectory:
             examples=_below("examples/", arrays),
             **{k: arrays[k] for k in ("loss", "seconds", "eval_seconds", "forwards", "backwards")},
         )
+
+
+def _write_arrays(file: IO[bytes], arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """As ``np.savez_compressed``, at a level that takes a third of its time for files a tenth larger."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(values), allow_pickle=False)
 
 
 def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:

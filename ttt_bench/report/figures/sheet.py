@@ -31,7 +31,7 @@ LEGEND_LINE = 0.125
 
 
 def draw_sheet(group: Group) -> Sketch | None:
-    """One image of the first batch; None if no run kept pictures."""
+    """One image of the last batch; None if no run kept pictures."""
     shown = [(row, run, examples) for row in group.rows for run, examples in [_pictures(row)] if run is not None]
     truth = next((examples for _, _, examples in shown if any(k.startswith("truth/") for k in examples)), None)
     if truth is None:
