@@ -11,8 +11,15 @@ from ttt_bench.card import OptimizerSpec
 from ttt_bench.errors import UserError
 
 
-def build_optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimizer(
+    spec: OptimizerSpec, parameters: Iterable[nn.Parameter], fused: bool = False
+) -> torch.optim.Optimizer:
     """Build ``spec`` over ``parameters``.
+
+    Args:
+        spec: the published settings.
+        parameters: what it moves.
+        fused: take Adam's step in one pass over memory: several times as fast, equal up to rounding.
 
     Raises:
         UserError: the optimiser is unknown.
@@ -23,7 +30,7 @@ def build_optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter]) -> 
             chosen, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov, weight_decay=spec.weight_decay
         )
     if spec.name == "adam":
-        return torch.optim.Adam(chosen, lr=spec.lr, weight_decay=spec.weight_decay)
+        return torch.optim.Adam(chosen, lr=spec.lr, weight_decay=spec.weight_decay, fused=fused)
     if spec.name == "adamw":
         return torch.optim.AdamW(chosen, lr=spec.lr, weight_decay=spec.weight_decay)
     raise UserError(f"Unknown optimizer {spec.name!r}.", "Valid: sgd, adam, adamw.")
