@@ -120,7 +120,8 @@ def _start(spec: BranchSpec, method: Method, network: Network, cache: Path, devi
         return _Fit(spec, method, Model(network, aux), supervision, None, 0.0)
     settings = method.source_optimizer or OptimizerSpec("adam", lr=spec.source.training.fit_lr)
     moving = [*aux.parameters(), *supervision.parameters()]
-    return _Fit(spec, method, Model(network, aux), supervision, build_optimizer(settings, moving, fused=True), settings.lr)
+    optimizer = build_optimizer(settings, moving, fused=True)
+    return _Fit(spec, method, Model(network, aux), supervision, optimizer, settings.lr)
 
 
 def _step(each: _Fit, batch: SourceBatch, iteration: int, total: int) -> None:
