@@ -1,8 +1,8 @@
 """Means and variances over the rows of wide activations, at the speed of memory.
 
 ``torch.var_mean`` over the batch of a feature map walks it with the batch innermost, one value at a time: on a CPU it
-takes a hundred times as long as a copy of the map, and every method that matches moments by location pays it at each
-layer. Here the same numbers come from two passes in the order in which the map lies in memory.
+takes twenty to a hundred times as long as a copy of the map, and every method that matches moments by location pays it
+at each layer. Here the same numbers come from passes in the order in which the map lies in memory.
 """
 
 from __future__ import annotations
