@@ -10,6 +10,8 @@ from tiny_sweep import TINY
 from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import Execution, float32_products
+from ttt_bench.card import PAPER_RECIPE
+from ttt_bench.cell.run import make_adapter
 from ttt_bench.errors import UserError
 from ttt_bench.network.config import NetworkConfig
 from ttt_bench.network.network import Network
@@ -90,7 +92,7 @@ def test_products_are_what_was_asked_for_and_torch_is_left_as_it_was():
     assert (matmul.allow_tf32, cudnn.allow_tf32) == before
 
 
-def test_execution_is_part_of_a_cells_identity_and_not_of_its_source():
+def test_execution_is_part_of_a_cells_identity_and_not_of_its_source(model):
     config = SweepConfig(pairs=("rooms/studio->rooms/fog",), methods=tuple(parse_methods("tent")), size=(32, 32))
     cells = [
         make_plan(replace(config, **changes)).cells[-1]
@@ -99,6 +101,11 @@ def test_execution_is_part_of_a_cells_identity_and_not_of_its_source():
     assert len({cell.id for cell in cells}) == 3
     assert len({cell.branch.id for cell in cells}) == 1
     assert [cell.describe().get("compiled") for cell in cells] == [None, None, True]
+    adapters = [
+        make_adapter(replace(c, recipe="paper"), registry.create("tent"), copy.deepcopy(model)) for c in cells[:2]
+    ]
+    assert [adapter.execution for adapter in adapters] == [Execution(), Execution("bf16")]
+    assert {adapter.spec for adapter in adapters} == {PAPER_RECIPE}
     assert [cell.describe()["precision"] for cell in cells] == ["fp32", "bf16", "fp32"]
 
 

@@ -63,7 +63,7 @@ def run_cell(
     """
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
-    adapter = _make_adapter(cell, method, source.to(device))
+    adapter = make_adapter(cell, method, source.to(device))
     stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
     start = time.perf_counter()
     _reset_peak_memory(device)
@@ -103,7 +103,8 @@ def _run_identity(cell: Cell, device: torch.device | str) -> str:
     return identity({"cell": cell.id, "git": git_sha(), "versions": versions(), "device": _device_name(device)})
 
 
-def _make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
+def make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
+    """``method`` at work on ``model`` by the recipe, seed and arithmetic of ``cell``."""
     optimizer = method.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
     return Adapter(model, method, optimizer, cell.seed, Execution(cell.precision, cell.compiled))
 

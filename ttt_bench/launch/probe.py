@@ -9,15 +9,21 @@ from dataclasses import replace
 import torch
 
 from ttt_bench import registry
-from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.card import PAPER_RECIPE
+from ttt_bench.adaptation.execution import float32_products
+from ttt_bench.cell.run import make_adapter
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.loading import Batch, augment
 from ttt_bench.launch.forecast import Forecast, Setting, setting
 from ttt_bench.method import Method, Model
 from ttt_bench.plan.plan import Plan
 from ttt_bench.source.spec import SourceSpec
-from ttt_bench.source.training import build_auxiliary, build_network, build_supervision, joint_loss
+from ttt_bench.source.training import (
+    build_auxiliary,
+    build_network,
+    build_supervision,
+    joint_loss,
+    training_optimizer,
+)
 from ttt_bench.synthetic import CLASSES, fitted_model, random_images, random_labels
 
 STEPS = 2
@@ -56,7 +62,7 @@ def _training_seconds(source: SourceSpec, plan: Plan, device: torch.device | str
     method = registry.create(source.joint[0], source.joint[1], plan.extra_methods) if source.joint else None
     model = Model(network, build_auxiliary(method, network, 0) if method else torch.nn.Module()).to(device).train()
     supervision = build_supervision(source).to(device)
-    optimizer = torch.optim.Adam([*model.parameters(), *supervision.parameters()], lr=1e-5)
+    optimizer = training_optimizer([*model.parameters(), *supervision.parameters()], source.training)
     count = source.training.batch_size
     plain = Batch(random_images(count, source.size, 0), random_labels(source.tasks, count, source.size, 0))
 
@@ -67,7 +73,8 @@ def _training_seconds(source: SourceSpec, plan: Plan, device: torch.device | str
         loss.backward()
         optimizer.step()
 
-    return _seconds(step, device)
+    with float32_products("fp32"):
+        return _seconds(step, device)
 
 
 def _cell_seconds(cell: Cell, plan: Plan, device: torch.device | str) -> tuple[float, float]:
@@ -75,10 +82,10 @@ def _cell_seconds(cell: Cell, plan: Plan, device: torch.device | str) -> tuple[f
     network = build_network(_untrained(cell.source))
     model = fitted_model(method, network, cell.source.size, batch=2, iterations=1).to(device)
     images = random_images(cell.batch_size, cell.source.size, 0).to(device)
-    optimizer = method.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
-    adapter = Adapter(model, method, optimizer, seed=0)
-    update = _seconds(lambda: adapter.update(images), device) if method.adapts else 0.0
-    return update, _seconds(lambda: adapter.predict(images), device)
+    adapter = make_adapter(cell, method, model)
+    with float32_products(cell.precision):
+        update = _seconds(lambda: adapter.update(images), device) if method.adapts else 0.0
+        return update, _seconds(lambda: adapter.predict(images), device)
 
 
 def _untrained(source: SourceSpec) -> SourceSpec:

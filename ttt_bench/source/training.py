@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def build_auxiliary(method: Method, network: Network, seed: int) -> torch.nn.Mod
 def build_supervision(spec: SourceSpec) -> Supervision:
     """The losses of ``spec``'s training, with fresh task weights."""
     return Supervision(spec.tasks, spec.training.losses, spec.training.weighting)
+
+
+def training_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    """Adam as every training here uses it; its rate is set anew at each iteration."""
+    return torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def batch_at(samples: SampleSet, config: TrainingConfig, seed: int, iteration: int) -> Batch:
@@ -126,7 +131,7 @@ def train(
     model = Model(network, aux).to(device)
     supervision = build_supervision(spec).to(device)
     moving = [*model.parameters(), *supervision.parameters()]
-    optimizer = torch.optim.Adam(moving, lr=spec.training.lr, weight_decay=spec.training.weight_decay, fused=True)
+    optimizer = training_optimizer(moving, spec.training)
     start = _resume(checkpoints.partial_path(cache, spec.id), spec, model, supervision, optimizer)
     _iterate(spec, samples, cache, model, supervision, optimizer, method, start, progress)
     scores = source_scores(model.network, validation, spec.training.batch_size) if validation else {}

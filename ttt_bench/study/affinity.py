@@ -16,7 +16,7 @@ from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.protocols import PROTOCOLS, run_protocol
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
-from ttt_bench.card import PAPER_RECIPE
+from ttt_bench.cell.run import make_adapter
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.loading import SampleSet
 from ttt_bench.method import Method, Model
@@ -67,8 +67,7 @@ class AffinityEvaluator(Evaluator):
 
 def adapted_affinity(cell: Cell, model: Model, method: Method, adapting: Method, stream: TargetStream) -> Array:
     """(T, T) over all images of ``stream``, each batch measured after ``cell.steps`` updates of ``adapting``."""
-    optimizer = adapting.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
-    adapter = Adapter(model, adapting, optimizer, seed=cell.seed)
+    adapter = make_adapter(cell, adapting, model)
     protocol = next(p for p in PROTOCOLS if p == cell.protocol)
     evaluator = AffinityEvaluator(adapter, method, stream)
     recording = run_protocol(protocol, adapter, stream, evaluator, cell.steps, (cell.steps,))
@@ -115,7 +114,7 @@ def measure_affinity(
         UserError: the method has no task slices, or fine-tuning diverges.
     """
     method = registry.create(cell.method, cell.options, extra)
-    stream, _ = open_stream(target, cell.batch_size, cell.seed, device, cell.input_noise)
+    stream, _ = open_stream(target, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
 
     def source() -> Model:
         return load_model(cell.branch, method, cache).to(device)

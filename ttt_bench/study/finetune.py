@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from ttt_bench.domains.loading import Batch, SampleSet
+from ttt_bench.domains.loading import SampleSet
 from ttt_bench.errors import UserError
 from ttt_bench.identity import identity
-from ttt_bench.method import Method, Model, SourceBatch
+from ttt_bench.method import Method, Model
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import BranchSpec, TrainingConfig
-from ttt_bench.source.training import batch_at, hash_seed, poly_rate
-from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.source.training import batch_at, hash_seed, joint_loss, poly_rate, training_optimizer
+from ttt_bench.tasks.supervision import Supervision
 
 Notify = Callable[[int, int, str], None]
 
@@ -94,13 +93,14 @@ def _train(
 ) -> None:
     config, seed = tuning.training, tuning.branch.source.seed
     model.requires_grad_(True).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    optimizer = training_optimizer(model.parameters(), config)
+    supervision = Supervision(model.network.tasks)  # the standard losses, whatever the source was trained with
     for iteration in range(config.iterations):
         for group in optimizer.param_groups:
             group["lr"] = poly_rate(config, iteration)
         batch = batch_at(samples, config, seed, iteration).to(device)
         rng = torch.Generator().manual_seed(hash_seed(seed, 6, iteration))
-        loss = _loss(model, method, batch, rng)
+        loss = joint_loss(model, batch.images, batch.labels, method, rng, supervision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -114,11 +114,3 @@ def _train(
                 notify(
                     iteration + 1, config.iterations, f"fine-tuning on target labels, loss {float(loss.detach()):.3f}"
                 )
-
-
-def _loss(model: Model, method: Method, batch: Batch, rng: torch.Generator) -> Tensor:
-    """Task losses of the main heads plus the method's own source loss: what joint training minimises."""
-    features = model.network.features(batch.images)
-    predictions = model.network.predict(features, (batch.images.shape[-2], batch.images.shape[-1]))
-    own = method.source_loss(model, SourceBatch(batch.images, batch.labels, features, predictions), rng)
-    return weighted_sum(task_losses(predictions, batch.labels)) + own

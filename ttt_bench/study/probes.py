@@ -71,7 +71,15 @@ def run_probe(probe: Probe, plan: Plan, context: Context, notify: Notify) -> Non
     Raises:
         UserError: the method lacks what is measured, the target has no training images, or fine-tuning diverges.
     """
-    # These load torch, which a finished study never needs.
+    # Torch, which a finished study never needs.
+    from ttt_bench.adaptation.execution import float32_products
+
+    with float32_products(probe.cell.precision):
+        found = _measured(probe, plan, context, notify)
+    write_json(probe.path(context.folder), {**found, "provenance": provenance(device=context.device)})
+
+
+def _measured(probe: Probe, plan: Plan, context: Context, notify: Notify) -> dict[str, Any]:
     from ttt_bench.launch.doing import open_samples, validation_data
     from ttt_bench.study.affinity import measure_affinity
     from ttt_bench.study.finetune import FineTuning, scaled
@@ -83,19 +91,15 @@ def run_probe(probe: Probe, plan: Plan, context: Context, notify: Notify) -> Non
         training = _training_images(target, cell, context)
         settings = scaled(cell.source.training, probe.iterations, training.count)
         tuning = FineTuning(cell.branch, cell.target_fingerprint, settings)
-        found = measure_affinity(
+        return measure_affinity(
             cell, open_samples(target, context), open_samples(replace(training, count=settings.samples), context),
             tuning, context.cache, extra, device, notify,
         )  # fmt: skip
-    else:
-        source = plan.source_data(cell.source)
-        held_out = validation_data(source, domain_of(source, context))
-        if held_out.count < 1:
-            raise UserError(f"{source.domain} has no validation images.", "This study needs a source that has.")
-        found = measure_tbs(
-            cell.branch, cell.options, open_samples(held_out, context), context.cache, extra, device, notify
-        )
-    write_json(probe.path(context.folder), {**found, "provenance": provenance(device=device)})
+    source = plan.source_data(cell.source)
+    held_out = validation_data(source, domain_of(source, context))
+    if held_out.count < 1:
+        raise UserError(f"{source.domain} has no validation images.", "This study needs a source that has.")
+    return measure_tbs(cell.branch, cell.options, open_samples(held_out, context), context.cache, extra, device, notify)
 
 
 def _training_images(target: DataNeed, cell: Cell, context: Context) -> DataNeed:
