@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ttt_bench.launch.forecast import Forecast, make_forecast
-from ttt_bench.launch.products import is_done
-from ttt_bench.launch.work import Context, Kind, Work, lay_out
+from ttt_bench.launch.products import pending
+from ttt_bench.launch.work import Context, Kind, lay_out
 from ttt_bench.network.config import NetworkConfig
 from ttt_bench.plan.plan import Plan
 from ttt_bench.store.folder import SweepFolder
 
-REFERENCE_SECONDS = 1.42
+REFERENCE_SECONDS = 1.38
 """Encoder forward and backward of ResNet-50 on 8 images of 256x256, two CPU cores: measured, docs/costs.md."""
 REFERENCE_PIXELS = 8 * 256 * 256
 TRAINING_SHARE = 1.3
@@ -58,16 +58,11 @@ class Cost:
 
 def cost_of(plan: Plan, context: Context, forecast: Forecast) -> Cost:
     """The cost of what ``plan`` still lacks."""
-    done = SweepFolder(context.folder).done()
-    works = lay_out(plan)
-    # A data set is decoded for whoever needs it; whether it was before is not worth opening every domain for.
-    missing = [w for w in works if w.kind != "data" and not (w.id in done if w.kind == "cell" else is_done(w, context))]
-    needed = {need for work in missing for need in work.needs}
-    pending: list[Work] = missing + [w for w in works if w.kind == "data" and w.id in needed]
+    left = pending(lay_out(plan), context)
     seconds: dict[Kind, float] = {}
-    for work in pending:
+    for work in left:
         seconds[work.kind] = seconds.get(work.kind, 0.0) + forecast(work)
-    return Cost(Counter(work.kind for work in pending), seconds, forecast.basis)
+    return Cost(Counter(work.kind for work in left), seconds, forecast.basis)
 
 
 def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:

@@ -27,11 +27,22 @@ def is_done(work: Work, context: Context) -> bool:
     return not context.keep_decoded or _decoded(work, context).complete
 
 
+def pending(works: Iterable[Work], context: Context) -> list[Work]:
+    """What of ``works`` is still to be done, and the decodings that it reads, whether those are there or not."""
+    everything = list(works)
+    done = SweepFolder(context.folder).done()
+    missing = [
+        w for w in everything if w.kind != "data" and not (w.id in done if w.kind == "cell" else is_done(w, context))
+    ]
+    needed = {need for work in missing for need in work.needs}
+    return missing + [w for w in everything if w.kind == "data" and w.id in needed]
+
+
 def bytes_to_decode(works: Iterable[Work], context: Context) -> int:
-    """Bytes that decoded samples will take in the cache beside what is there."""
+    """Bytes that decoded samples will take in the cache for what of ``works`` is still to be done."""
     if not context.keep_decoded:
         return 0
-    caches = (_decoded(work, context) for work in works if work.kind == "data")
+    caches = (_decoded(work, context) for work in pending(works, context) if work.kind == "data")
     return sum(cache.nbytes for cache in caches if not cache.complete)
 
 
