@@ -15,13 +15,17 @@ from ttt_bench.synthetic import fitted_model, random_images
 SIZE = (64, 96)
 
 
-@pytest.mark.parametrize("name", list(registry.discover()))
-def test_an_update_and_a_reset_agree_with_the_cpu(name, device):
+def ready(name):
+    """The method, briefly fitted, and images."""
     torch.manual_seed(0)
     method = registry.create(name)
     network = Network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
-    model = fitted_model(method, network, SIZE, batch=2, iterations=1)
-    images = random_images(4, SIZE, 1)
+    return method, fitted_model(method, network, SIZE, batch=2, iterations=1), random_images(4, SIZE, 1)
+
+
+@pytest.mark.parametrize("name", list(registry.discover()))
+def test_an_update_and_a_reset_agree_with_the_cpu(name, device):
+    method, model, images = ready(name)
     there = Adapter(copy.deepcopy(model).to(device), method, method.native_recipe())
     here = Adapter(model, method, method.native_recipe())
     fresh = there.digest()
@@ -43,11 +47,7 @@ def test_an_update_and_a_reset_agree_with_the_cpu(name, device):
 
 @pytest.mark.parametrize("name", list(registry.discover()))
 def test_every_method_runs_in_bf16(name, device):
-    torch.manual_seed(0)
-    method = registry.create(name)
-    network = Network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
-    model = fitted_model(method, network, SIZE, batch=2, iterations=1)
-    images = random_images(4, SIZE, 1)
+    method, model, images = ready(name)
     exact = Adapter(copy.deepcopy(model), method, method.native_recipe())
     short = Adapter(model.to(device), method, method.native_recipe(), 0, Execution("bf16"))
     for _ in range(3):

@@ -57,19 +57,12 @@ class Cell:
             "target_fingerprint", "target_samples", "method", "options", "recipe", "protocol", "training", "seed",
             "steps", "eval_steps", "batch_size", "precision",
         )}  # fmt: skip
-        return identity(
-            {"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._noise, **self._unusual}
-        )
-
-    @property
-    def _noise(self) -> dict[str, float]:
-        """Nothing at 0: cells without noise are what they were before there was any, stored ones included."""
-        return {"input_noise": self.input_noise} if self.input_noise else {}
+        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._unusual})
 
     @property
     def _unusual(self) -> dict[str, Any]:
-        """What differs from its usual value, for the same reason."""
-        usual = {"scaling": "imagenet", "order": "seed", "compiled": False}
+        """What differs from its usual value: cells from before there was a choice keep their names."""
+        usual = {"input_noise": 0.0, "scaling": "imagenet", "order": "seed", "compiled": False}
         return {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
 
     @property
@@ -99,6 +92,5 @@ class Cell:
             "checkpoint": self.source.id,
             "branch": self.branch.id,
             **({"source_scaling": self.source.scaling} if self.source.scaling != "imagenet" else {}),
-            **self._noise,
             **self._unusual,
         }  # fmt: skip
