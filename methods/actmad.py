@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, StatisticsBank, require_choice
-from ttt_bench.network import fused
-from ttt_bench.network.moments import batch_moments, channel_moments
-from ttt_bench.network.network import Network
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, StatisticsBank, require_choice
+from ttt_bench.networks import fused
+from ttt_bench.networks.multitask import Network
+from ttt_bench.toolbox.moments import batch_moments, channel_moments
 
 Moments = dict[str, tuple[Tensor, Tensor]]
 """Mean and unbiased variance by tap: (C, H, W) each, or (C, 1, 1) for channel statistics."""

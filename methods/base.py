@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ttt_bench.method import Card, Method, Model
+from ttt_bench.method.contract import Card, Method, Model
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
-from ttt_bench.network.network import Network
-from ttt_bench.network.taps import tapped_features
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.networks.multitask import Network
+from ttt_bench.toolbox.taps import tapped_features
 
 LABEL_FLOOR = 1e-6
 STD_EPSILON = 1e-6

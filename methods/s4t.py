@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Accident, Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
-from ttt_bench.network.fused import ConcatConv1x1, resize
-from ttt_bench.network.mae.autoencoder import MaskedAutoencoder, ViTShape
-from ttt_bench.network.mae.masking import STRATEGIES, Mask, Masking
-from ttt_bench.network.network import Network, Predictions
+from ttt_bench.method.contract import Accident, Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.networks.fused import ConcatConv1x1, resize
+from ttt_bench.networks.multitask import Network, Predictions
 from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.losses import supervise, weighted_sum
-from ttt_bench.tasks.released import automatic_weighting
+from ttt_bench.tasks.release import automatic_weighting
+from ttt_bench.toolbox.mae.autoencoder import MaskedAutoencoder, ViTShape
+from ttt_bench.toolbox.mae.masking import STRATEGIES, Mask, Masking
 
 TASKONOMY_ORDER = ("depth", "edge", "normal", "semseg")
 USUAL_ORDER = ("semseg", "depth", "normal", "edge")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, norm_affine
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, norm_affine
 
 
 @dataclass(frozen=True)

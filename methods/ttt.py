@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
-from ttt_bench.network.network import Network
-from ttt_bench.views import square_crops
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.networks.multitask import Network
+from ttt_bench.toolbox.views import square_crops
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Card, Method, Model, OptimizerSpec, SourceBatch, StatisticsBank, require_choice
-from ttt_bench.network.network import Network
-from ttt_bench.views import simclr_view
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, StatisticsBank, require_choice
+from ttt_bench.networks.multitask import Network
+from ttt_bench.toolbox.views import simclr_view
 
 BASE_TEMPERATURE = 0.07
 """The published contrastive loss carries the factor temperature / 0.07."""

@@ -8,10 +8,10 @@ import pytest
 from tiny_sweep import REPOSITORY
 
 from ttt_bench.identity import identity
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.plan.config import SweepConfig
+from ttt_bench.method.registry import parse_methods
+from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.plan import make_plan
-from ttt_bench.registry import parse_methods
+from ttt_bench.plan.sweep import SweepConfig
 
 
 def cells(**changes):

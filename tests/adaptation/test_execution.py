@@ -7,17 +7,17 @@ import pytest
 import torch
 from tiny_sweep import TINY
 
-from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import Execution, float32_products
-from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.cell.run import make_adapter
 from ttt_bench.errors import UserError
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
-from ttt_bench.plan.config import SweepConfig
+from ttt_bench.method import registry
+from ttt_bench.method.card import PAPER_RECIPE
+from ttt_bench.method.registry import parse_methods
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.plan.plan import make_plan
-from ttt_bench.registry import parse_methods
+from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.store.trajectory import Trajectory
 from ttt_bench.synthetic import fitted_model, random_images
 

@@ -9,8 +9,8 @@ from torch import nn
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.protocols import run_protocol
 from ttt_bench.adaptation.stream import Evaluator, TargetStream
-from ttt_bench.card import Card, OptimizerSpec
-from ttt_bench.method import Method, Model
+from ttt_bench.method.card import Card, OptimizerSpec
+from ttt_bench.method.contract import Method, Model
 
 
 class Offset(nn.Module):

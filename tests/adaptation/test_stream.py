@@ -6,7 +6,7 @@ import torch
 from ttt_bench.adaptation import stream as stream_module
 from ttt_bench.adaptation.stream import Arrivals, Evaluator, open_stream
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.loading import SampleSet
+from ttt_bench.samples.loading import SampleSet
 from ttt_bench.tasks.measure import measure_all
 
 

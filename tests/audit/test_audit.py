@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from ttt_bench.audit.checks import audit, footprint
-from ttt_bench.registry import create, discover, load, read_method
+from ttt_bench.method.registry import create, discover, load, read_method
 
 GOOD = '''
 from dataclasses import dataclass
 import torch
-from ttt_bench.method import Card, Method, OptimizerSpec, norm_affine
+from ttt_bench.method.contract import Card, Method, OptimizerSpec, norm_affine
 
 @dataclass(frozen=True)
 class Plug(Method):

@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from ttt_bench import registry
 from ttt_bench.bench import config as configs
 from ttt_bench.bench import run as bench_run
 from ttt_bench.bench.config import BenchConfig
 from ttt_bench.bench.scale import scale_costs
 from ttt_bench.bench.timing import Timing, time_interleaved
-from ttt_bench.network.config import NetworkConfig
+from ttt_bench.method import registry
+from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.store.trajectory import Trajectory
 
 pytestmark = pytest.mark.slow

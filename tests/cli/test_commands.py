@@ -35,7 +35,7 @@ def test_methods_lists_every_file(run):
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in (REPOSITORY / "methods").glob("[!_]*.py")))
 def test_every_card_is_complete(run, name):
-    from ttt_bench.registry import find, load
+    from ttt_bench.method.registry import find, load
 
     code, out, _ = run("methods", name)
     assert code == 0

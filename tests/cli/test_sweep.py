@@ -132,7 +132,7 @@ def test_two_sweeps_share_a_folder(tmp_path):
 
 BAD_METHOD = '''
 from dataclasses import dataclass
-from ttt_bench.method import Card, Method
+from ttt_bench.method.contract import Card, Method
 
 @dataclass(frozen=True)
 class Bad(Method):
@@ -193,8 +193,8 @@ def test_training_resumes_bit_identically(tmp_path, monkeypatch):
     import torch
 
     from ttt_bench.domains.catalogue import open_domain
-    from ttt_bench.domains.loading import SampleSet
-    from ttt_bench.network.config import NetworkConfig
+    from ttt_bench.networks.config import NetworkConfig
+    from ttt_bench.samples.loading import SampleSet
     from ttt_bench.source import checkpoints, training
     from ttt_bench.source.spec import SourceSpec, TrainingConfig
 

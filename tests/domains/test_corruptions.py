@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ttt_bench.domains.corruption_kinds import CORRUPTIONS
-from ttt_bench.domains.corruption_tables import KINDS, PARAMETERS
-from ttt_bench.domains.corruptions import corrupt
+from ttt_bench.domains.corruptions.domain import corrupt
+from ttt_bench.domains.corruptions.kinds import CORRUPTIONS
+from ttt_bench.domains.corruptions.tables import KINDS, PARAMETERS
 from ttt_bench.domains.rooms.domain import Rooms
 from ttt_bench.errors import UserError
 

@@ -9,12 +9,12 @@ from domains.trees import LAYOUT_NAMES, MAKERS, draw, make_frames, make_mat, mak
 from PIL import Image
 
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.checking import check
-from ttt_bench.domains.checklists import checklist_of
-from ttt_bench.domains.layouts import recognise
-from ttt_bench.domains.nyudv2 import NYUDv2
-from ttt_bench.domains.nyudv2_package import NYUDv2Package
-from ttt_bench.domains.nyudv2_prepare import prepare
+from ttt_bench.domains.disk.checking import check
+from ttt_bench.domains.disk.checklists import checklist_of
+from ttt_bench.domains.disk.layouts import recognise
+from ttt_bench.domains.nyudv2.frames import NYUDv2
+from ttt_bench.domains.nyudv2.package import NYUDv2Package
+from ttt_bench.domains.nyudv2.prepare import prepare
 from ttt_bench.errors import UserError
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.nyudv2 import CLASSES, NAMES, NYUDv2
+from ttt_bench.domains.nyudv2.frames import CLASSES, NAMES, NYUDv2
 from ttt_bench.domains.pairs import make_pair
 from ttt_bench.domains.rooms.domain import Rooms
 from ttt_bench.errors import UserError

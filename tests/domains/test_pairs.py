@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from ttt_bench.domains import nyudv2, pascal, taskonomy
-from ttt_bench.domains.base import Domain
+from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.nyudv2 import frames as nyudv2
 from ttt_bench.domains.pairs import class_table, make_pair, parse_pair
+from ttt_bench.domains.pascal import reader as pascal
+from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.errors import UserError
 
 

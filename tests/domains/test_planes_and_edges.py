@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ttt_bench.domains.edges import edge_map, without_corners
-from ttt_bench.domains.planes import Pinhole, fit_normals
+from ttt_bench.domains.pixels.edges import edge_map, without_corners
+from ttt_bench.domains.pixels.planes import Pinhole, fit_normals
 
 CAMERA = Pinhole(60.0, 62.0, 33.0, 20.0)
 SHAPE = (40, 64)

@@ -10,14 +10,17 @@ import pytest
 from domains.trees import MAKERS, draw, make_package, make_taskonomy, only
 from PIL import Image
 
-from ttt_bench.domains import nyudv2, pascal, released, taskonomy
-from ttt_bench.domains.base import SPLITS
+from ttt_bench.domains import release as released
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.nyudv2_package import NYUDv2Package
-from ttt_bench.domains.pascal import NORMAL_CLASSES, Pascal
-from ttt_bench.domains.rasters import digest
-from ttt_bench.domains.taskonomy import Taskonomy
-from ttt_bench.domains.taskonomy_scenes import CHECKSUMS, SCENES
+from ttt_bench.domains.contract import SPLITS
+from ttt_bench.domains.nyudv2 import frames as nyudv2
+from ttt_bench.domains.nyudv2.package import NYUDv2Package
+from ttt_bench.domains.pascal import reader as pascal
+from ttt_bench.domains.pascal.reader import NORMAL_CLASSES, Pascal
+from ttt_bench.domains.pixels.files import digest
+from ttt_bench.domains.taskonomy import reader as taskonomy
+from ttt_bench.domains.taskonomy.reader import Taskonomy
+from ttt_bench.domains.taskonomy.scenes import CHECKSUMS, SCENES
 from ttt_bench.errors import UserError
 
 LAYOUTS = ("nyudv2-package", "pascal", "taskonomy")

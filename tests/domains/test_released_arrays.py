@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from ttt_bench.domains import released
+from ttt_bench.domains import release as released
 
 
 def test_shared_classes_number_by_position():

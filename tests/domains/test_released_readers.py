@@ -9,9 +9,9 @@ from PIL import Image
 from scipy.io import savemat
 from tiny_sweep import SHARED
 
-from ttt_bench.domains.nyudv2_package import NYUDv2Package
-from ttt_bench.domains.pascal import NORMAL_CLASSES, Pascal
-from ttt_bench.domains.taskonomy import Taskonomy
+from ttt_bench.domains.nyudv2.package import NYUDv2Package
+from ttt_bench.domains.pascal.reader import NORMAL_CLASSES, Pascal
+from ttt_bench.domains.taskonomy.reader import Taskonomy
 
 CASES = SHARED / "reference/s4t"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the reference arrays are not there")

@@ -2,7 +2,7 @@ import pytest
 from domains.trees import make_pascal
 
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.roots import config_file, configured_roots, locate
+from ttt_bench.domains.disk.roots import config_file, configured_roots, locate
 from ttt_bench.errors import UserError
 
 NAMES = ("nyudv2", "pascal", "taskonomy")

@@ -6,9 +6,11 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from ttt_bench.domains import nyudv2, pascal, taskonomy
+from ttt_bench.domains.nyudv2 import frames as nyudv2
+from ttt_bench.domains.pascal import reader as pascal
 from ttt_bench.domains.rooms.domain import Rooms
-from ttt_bench.domains.taskonomy_scenes import MODALITIES
+from ttt_bench.domains.taskonomy import reader as taskonomy
+from ttt_bench.domains.taskonomy.scenes import MODALITIES
 
 SCENES = {"train": ("beechwood", "hanson"), "val": ("darden",), "test": ("ihlen",)}
 VIEWS = 5

@@ -7,7 +7,7 @@ import pytest
 
 from ttt_bench.launch import local, pool
 from ttt_bench.launch.local import Board, Fault, Result
-from ttt_bench.launch.work import Context, Work
+from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.failures import ATTEMPTS, KINDS, kind_of
 from ttt_bench.store.folder import SweepFolder
 
@@ -92,7 +92,7 @@ def execute(tmp_path, monkeypatch, script, jobs=1):
 SCRIPT = '''
 import os, signal
 from pathlib import Path
-from ttt_bench.launch.products import claim_for
+from ttt_bench.plan.artifacts import claim_for
 
 def starts(context, work):
     """Count this start."""
@@ -160,7 +160,7 @@ def test_a_later_sweep_takes_up_what_the_machine_broke_but_not_what_the_code_bro
     for _ in range(3):
         folder.fail("w3", "a third", "MemoryError", "out-of-memory")
     done = []
-    monkeypatch.setattr("ttt_bench.launch.doing.do", lambda work, *_: done.append(work.id))
+    monkeypatch.setattr("ttt_bench.launch.worker.do", lambda work, *_: done.append(work.id))
     works = [WORK, Work("w2", "cell", "another cell"), Work("w3", "cell", "a third")]
     result = local.execute(works, context, retry_failed=False)
     assert done == ["w1"]

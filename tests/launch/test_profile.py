@@ -4,7 +4,7 @@ import pytest
 from tiny_sweep import REPOSITORY
 
 from ttt_bench.errors import UserError
-from ttt_bench.launch.profile import Profile, read_profile
+from ttt_bench.launch.slurm.profile import Profile, read_profile
 
 
 def write(tmp_path, text):
@@ -26,7 +26,7 @@ def test_an_empty_profile_has_usable_defaults(tmp_path):
 
 
 def test_every_key_is_explained():
-    from ttt_bench.launch.profile import KEYS
+    from ttt_bench.launch.slurm.profile import KEYS
 
     text = (REPOSITORY / "slurm/README.md").read_text()
     assert [key for key in KEYS if f"`{key}`" not in text] == []

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from ttt_bench import registry
 from ttt_bench.adaptation import savepoint as savepoints
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.protocols import run_protocol
 from ttt_bench.adaptation.savepoint import Savepoint
 from ttt_bench.adaptation.snapshot import _same_bits
 from ttt_bench.adaptation.stream import open_stream
-from ttt_bench.card import OptimizerSpec
 from ttt_bench.cell import run as cell_run
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.loading import SampleSet
 from ttt_bench.errors import UserError
-from ttt_bench.method import Model
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
+from ttt_bench.method import registry
+from ttt_bench.method.card import OptimizerSpec
+from ttt_bench.method.contract import Model
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
+from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.training import network_outputs
 
 STEPS, EVAL_STEPS = 4, (0, 1, 3, 4)

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
+from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.store.submissions import Submission, SubmittedArray
 from ttt_bench.store.trajectory import Trajectory
 
 pytestmark = pytest.mark.slow

@@ -9,13 +9,13 @@ import pytest
 from tiny_sweep import REPOSITORY, TINY
 
 import ttt_bench
-from ttt_bench.launch import task as tasks
-from ttt_bench.launch.arrays import JobArray, Task
-from ttt_bench.launch.profile import read_profile
-from ttt_bench.launch.task import SweepTask
-from ttt_bench.launch.work import Context, Work
+from ttt_bench.launch.slurm import node_task as tasks
+from ttt_bench.launch.slurm.node_task import SweepTask
+from ttt_bench.launch.slurm.profile import read_profile
+from ttt_bench.launch.slurm.schedule import JobArray, Task
+from ttt_bench.launch.slurm.submissions import latest_elements, read_submissions
+from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.store.submissions import latest_elements, read_submissions
 
 GOLDEN = REPOSITORY / "tests/golden/slurm"
 
@@ -312,7 +312,7 @@ def test_a_task_has_caches_of_its_own_and_leaves_none(monkeypatch):
 
 
 def test_a_profile_without_frills_asks_for_nothing_special(tmp_path):
-    from ttt_bench.launch.slurm import parameters
+    from ttt_bench.launch.slurm.submit import parameters
 
     path = tmp_path / "plain.toml"
     path.write_text("")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny_sweep import REPOSITORY, TINY
 
-from ttt_bench.launch import queue
+from ttt_bench.launch.slurm import commands as queue
+from ttt_bench.launch.slurm.submissions import latest_elements, read_submissions
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.store.submissions import latest_elements, read_submissions
 from ttt_bench.store.trajectory import Trajectory
 
 
@@ -47,7 +47,7 @@ import time
 from dataclasses import dataclass
 
 from ttt_bench.adaptation import savepoint
-from ttt_bench.method import Card, Method, norm_affine
+from ttt_bench.method.contract import Card, Method, norm_affine
 from ttt_bench.store import claims
 
 savepoint.SAVE_EVERY_SECONDS = 0.5  # a test cannot wait for the usual half minute

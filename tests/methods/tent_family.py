@@ -7,11 +7,11 @@ import copy
 import torch
 
 from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.card import PAPER_RECIPE
-from ttt_bench.method import Model, SourceBatch
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
-from ttt_bench.registry import create
+from ttt_bench.method.card import PAPER_RECIPE
+from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.method.registry import create
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.tasks.losses import task_losses, weighted_sum
 
 OUTPUTS = {"semseg": 7, "depth": 1, "normal": 3, "edge": 1}

@@ -5,7 +5,7 @@ import re
 import pytest
 from tiny_sweep import REPOSITORY, TINY
 
-from ttt_bench.registry import discover, read_method
+from ttt_bench.method.registry import discover, read_method
 from ttt_bench.store.folder import SweepFolder
 
 PAGE = REPOSITORY / "docs" / "add-a-method.md"

@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import Execution, float32_products
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
+from ttt_bench.method import registry
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.synthetic import fitted_model, random_images
 
 SIZE = (64, 96)

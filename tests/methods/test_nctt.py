@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from parity_adapters.plugin import plugin
 from torch import Tensor, nn
 
 from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.errors import UserError
-from ttt_bench.method import Model, SourceBatch
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
-from ttt_bench.parity.plugin import plugin
+from ttt_bench.method.card import PAPER_RECIPE
+from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 
 OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 

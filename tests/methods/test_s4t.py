@@ -8,6 +8,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+from parity_adapters.plugin import plugin
 from tent_family import (
     build_adapter,
     build_model,
@@ -21,15 +22,14 @@ from tent_family import (
 from tiny_sweep import SHARED
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Model
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.mae.masking import STRATEGIES
-from ttt_bench.network.mae.patches import unpatchify
-from ttt_bench.network.mae.positions import sincos_table
-from ttt_bench.network.network import Network
-from ttt_bench.parity.plugin import plugin
-from ttt_bench.registry import create, find
+from ttt_bench.method.contract import Model
+from ttt_bench.method.registry import create, find
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.tasks import TASKS
+from ttt_bench.toolbox.mae.masking import STRATEGIES
+from ttt_bench.toolbox.mae.patches import unpatchify
+from ttt_bench.toolbox.mae.positions import sincos_table
 
 TASK_NAMES = ("semseg", "depth", "normal", "edge")
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from parity_adapters.plugin import plugin
 from tent_family import build_adapter, check_run, images, moved_names, small_network, state_of
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import norm_affine
-from ttt_bench.parity.plugin import plugin
+from ttt_bench.method.contract import norm_affine
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from parity_adapters.plugin import plugin
 from tent_family import build_adapter, check_run, images, moved_names, small_network, state_of
 from torch import nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.parity.plugin import plugin
-from ttt_bench.registry import create
+from ttt_bench.method.registry import create
 
 tipi = plugin("tipi")
 

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from parity_adapters.plugin import plugin
 from tent_family import build_adapter, check_branch_trains, check_run, images, moved_names, small_network, state_of
 from torch import nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.fused import resize
-from ttt_bench.network.network import Network
-from ttt_bench.parity.plugin import plugin
-from ttt_bench.registry import create
-from ttt_bench.views import square_crops
+from ttt_bench.method.registry import create
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.fused import resize
+from ttt_bench.networks.multitask import Network
+from ttt_bench.toolbox.views import square_crops
 
 ttt = plugin("ttt")
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from parity_adapters.plugin import plugin
 from tent_family import (
     build_adapter,
     build_model,
@@ -17,9 +18,8 @@ from tent_family import (
 from torch import nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method import Model
-from ttt_bench.parity.plugin import plugin
-from ttt_bench.registry import create
+from ttt_bench.method.contract import Model
+from ttt_bench.method.registry import create
 
 tttpp = plugin("tttpp")
 

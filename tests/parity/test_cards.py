@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from tiny_sweep import SHARED
 
+from ttt_bench.method.registry import discover
 from ttt_bench.parity.runner import run_parity
-from ttt_bench.registry import discover
 
 REFERENCE = SHARED / "reference"
 S4T_GROUPS = ("loss", "mae", "metric", "model", "data")

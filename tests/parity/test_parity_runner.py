@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parity_adapters.replay import optimizer_spec, replay
 
 from ttt_bench.errors import UserError
-from ttt_bench.parity.replay import optimizer_spec, replay
+from ttt_bench.method.registry import create
 from ttt_bench.parity.runner import run_parity
-from ttt_bench.registry import create
 
 LOGITS = np.array([[0.5, -1.0, 2.0], [0.0, 0.3, 0.1]], dtype=np.float32)
 

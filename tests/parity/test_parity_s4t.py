@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ttt_bench.method import Model
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
+from ttt_bench.method.contract import Model
+from ttt_bench.method.registry import create
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.parity.case import Case, read_cases
 from ttt_bench.parity.runner import load_adapters, run_case
-from ttt_bench.registry import create
 
 HERE = Path(__file__).resolve()
 GOLDEN = HERE.parents[1] / "golden" / "s4t"

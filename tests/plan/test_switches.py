@@ -7,15 +7,17 @@ from dataclasses import replace
 import pytest
 from tiny_sweep import REPOSITORY
 
-from ttt_bench.domains import nyudv2, pascal, taskonomy
-from ttt_bench.domains.base import Domain
+from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.nyudv2 import frames as nyudv2
 from ttt_bench.domains.pairs import family, make_pair
+from ttt_bench.domains.pascal import reader as pascal
+from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.errors import UserError
+from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.plan import plan as plan_module
-from ttt_bench.plan.config import PRESETS, SweepConfig
 from ttt_bench.plan.plan import make_plan
-from ttt_bench.plan.released import Accidents, delta_metrics, parse_released, switches
-from ttt_bench.registry import discover, parse_methods
+from ttt_bench.plan.release import Accidents, delta_metrics, parse_released, switches
+from ttt_bench.plan.sweep import PRESETS, SweepConfig
 from ttt_bench.tasks import metric_by_id
 
 KNOWN = discover()
@@ -201,7 +203,7 @@ def test_requests_without_switches_keep_their_identity():
 def test_a_method_from_outside_may_have_accidents(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text('''
-from ttt_bench.method import Accident, Card, Method
+from ttt_bench.method.contract import Accident, Card, Method
 class Mine(Method):
     """Mine."""
     name = "mine"

@@ -10,6 +10,7 @@ from rich.console import Console
 from synthetic import save, trajectory
 
 from ttt_bench.report import build_report, terminal_table
+from ttt_bench.report.markup import escape_latex, latex, markdown
 from ttt_bench.report.tables import (
     Column,
     Entry,
@@ -21,7 +22,6 @@ from ttt_bench.report.tables import (
     sync_table,
     winners,
 )
-from ttt_bench.report.text import escape_latex, latex, markdown
 
 
 def three_methods(tmp_path, spread=0.0, collapsed=None):

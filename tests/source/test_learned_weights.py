@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.loading import SampleSet
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.registry import create
+from ttt_bench.method.registry import create
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import branches, checkpoints, training
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
 

@@ -9,7 +9,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.synthetic import random_labels
 from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.losses import task_losses, weighted_sum
-from ttt_bench.tasks.released import TASKONOMY_LOSSES, automatic_weighting
+from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting
 from ttt_bench.tasks.supervision import Supervision
 
 NAMES = tuple(TASKS)

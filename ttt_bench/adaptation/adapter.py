@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ttt_bench.adaptation.batchnorm import set_adapting, set_predicting, use_batch_statistics
 from ttt_bench.adaptation.execution import PLAIN, Execution
-from ttt_bench.adaptation.modes import set_adapting, set_predicting, use_batch_statistics
 from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.adaptation.snapshot import Snapshot, digest, moved, restore, take
-from ttt_bench.card import OptimizerSpec
 from ttt_bench.errors import UserError
-from ttt_bench.method import Method, Model
-from ttt_bench.network.network import Predictions
+from ttt_bench.method.card import OptimizerSpec
+from ttt_bench.method.contract import Method, Model
+from ttt_bench.networks.multitask import Predictions
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from ttt_bench.card import OptimizerSpec
 from ttt_bench.errors import UserError
+from ttt_bench.method.card import OptimizerSpec
 
 
 def build_optimizer(

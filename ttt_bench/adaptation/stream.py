@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ttt_bench.adaptation.noise import InputNoise, input_noise
-from ttt_bench.domains.loading import Batch, SampleSet
-from ttt_bench.network.network import Predictions
+from ttt_bench.networks.multitask import Predictions
+from ttt_bench.samples.loading import Batch, SampleSet
+from ttt_bench.samples.noise import InputNoise, input_noise
 from ttt_bench.tasks.measure import Truth, prepare, score
 
 T = TypeVar("T")

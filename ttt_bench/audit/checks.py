@@ -13,7 +13,7 @@ from ttt_bench.adaptation.protocols import run_protocol
 from ttt_bench.adaptation.stream import Evaluator, TargetStream
 from ttt_bench.audit.toy import Toy, make_toy
 from ttt_bench.errors import UserError
-from ttt_bench.method import Method
+from ttt_bench.method.contract import Method
 from ttt_bench.synthetic import random_images, random_labels
 
 SIZE = (64, 64)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.method import Method, Model
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.network.network import Network
+from ttt_bench.method.contract import Method, Model
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.multitask import Network
 from ttt_bench.synthetic import CLASSES, fitted_model
-from ttt_bench.tasks.task import TASKS
+from ttt_bench.tasks.contract import TASKS
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.network.config import NetworkConfig
+from ttt_bench.networks.config import NetworkConfig
 
 
 @dataclass(frozen=True)

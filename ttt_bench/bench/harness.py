@@ -10,17 +10,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.bench.scale import scale_costs
 from ttt_bench.cell.run import run_cell
 from ttt_bench.cell.spec import Cell
-from ttt_bench.domains.loading import SampleSet
-from ttt_bench.launch.doing import do, open_samples
-from ttt_bench.launch.work import Context, Work, lay_out
-from ttt_bench.network.config import NetworkConfig
-from ttt_bench.plan.config import SweepConfig
+from ttt_bench.launch.worker import do, open_samples
+from ttt_bench.method import registry
+from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.plan import make_plan
+from ttt_bench.plan.sweep import SweepConfig
+from ttt_bench.plan.work import Context, Work, lay_out
+from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.branches import load_model
 from ttt_bench.source.spec import training_preset
 from ttt_bench.store.trajectory import Trajectory

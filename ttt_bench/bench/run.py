@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from ttt_bench import registry
 from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
 from ttt_bench.bench.config import BenchConfig, bench_config
 from ttt_bench.bench.harness import harness_costs
@@ -20,7 +19,8 @@ from ttt_bench.bench.subjects import (
     method_subjects,
 )
 from ttt_bench.bench.timing import Progress, Timing, matrix_peak, peak_memory, time_interleaved
-from ttt_bench.memory import reuse_freed_memory
+from ttt_bench.machine import reuse_freed_memory
+from ttt_bench.method import registry
 from ttt_bench.provenance import provenance
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench import registry
-from ttt_bench.plan.config import SweepConfig
+from ttt_bench.method import registry
 from ttt_bench.plan.plan import make_plan
+from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import Trajectory
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.bench.config import BenchConfig
-from ttt_bench.network.network import Network
+from ttt_bench.method import registry
+from ttt_bench.networks.multitask import Network
 from ttt_bench.synthetic import fitted_model, random_images
-from ttt_bench.tasks.task import TASKS
+from ttt_bench.tasks.contract import TASKS
 
 ENCODER_FORWARD, ENCODER_BOTH = "encoder forward", "encoder forward+backward"
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
 from ttt_bench.bench.config import bench_config
 from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
-from ttt_bench.memory import resident_peak, reuse_freed_memory
+from ttt_bench.machine import resident_peak, reuse_freed_memory
 
 Progress = Callable[[str], None]
 

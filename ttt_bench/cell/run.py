@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ttt_bench import registry
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import Execution, float32_products
 from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, run_protocol
 from ttt_bench.adaptation.recording import Recording
 from ttt_bench.adaptation.savepoint import Savepoint
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
-from ttt_bench.card import PAPER_RECIPE
 from ttt_bench.cell.spec import Cell
-from ttt_bench.domains.loading import SampleSet, denormalise
 from ttt_bench.identity import identity
-from ttt_bench.memory import resident_peak
-from ttt_bench.method import Method, Model
+from ttt_bench.machine import resident_peak
+from ttt_bench.method import registry
+from ttt_bench.method.card import PAPER_RECIPE
+from ttt_bench.method.contract import Method, Model
 from ttt_bench.provenance import git_sha, provenance, versions
+from ttt_bench.samples.loading import SampleSet, denormalise
 from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
 from ttt_bench.tasks.scores import absent_classes

@@ -10,7 +10,7 @@ import typer
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
 from ttt_bench.cli.options import Model, Place, Request, takes_request
-from ttt_bench.study.catalogue import UNNAMED, study_help
+from ttt_bench.studies.catalogue import UNNAMED, study_help
 
 app = typer.Typer(
     name="ttt_bench",
@@ -155,7 +155,7 @@ def methods(
     method: Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")] = None,
 ) -> None:
     """List the methods, or show one method's fidelity card."""
-    from ttt_bench.cli.inspect import show_methods
+    from ttt_bench.cli.listings import show_methods
 
     show_methods(name, tuple(method or ()))
 
@@ -163,7 +163,7 @@ def methods(
 @app.command()
 def domains() -> None:
     """List the domains, their tasks and what they need."""
-    from ttt_bench.cli.inspect import show_domains
+    from ttt_bench.cli.listings import show_domains
 
     show_domains()
 
@@ -185,7 +185,7 @@ def parity(
     failures_only: Annotated[bool, typer.Option("--failures-only", help="Print failing cases only.")] = False,
 ) -> None:
     """Run reference vectors of the published code through this project's code."""
-    from ttt_bench.cli.inspectors import run_parity_command
+    from ttt_bench.cli.checks import run_parity_command
 
     run_parity_command(folders, failures_only)
 
@@ -197,7 +197,7 @@ def audit(
     footprint: Annotated[bool, typer.Option(help="Also list what moved, and how far.")] = False,
 ) -> None:
     """Check that methods hold the plug-in contract: no label, no leak, exact reset, determinism."""
-    from ttt_bench.cli.inspectors import run_audit_command
+    from ttt_bench.cli.checks import run_audit_command
 
     run_audit_command(names, tuple(method or ()), footprint)
 
@@ -212,6 +212,6 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Time every method's update and evaluation against the encoder's own cost, in one run."""
-    from ttt_bench.cli.inspectors import run_bench_command
+    from ttt_bench.cli.checks import run_bench_command
 
     run_bench_command(config, device, repeats, precision, compile, json)

@@ -13,8 +13,8 @@ from ttt_bench.cli.options import Place, Request
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from ttt_bench.launch.profile import Profile
-    from ttt_bench.launch.slurm import Prepared
+    from ttt_bench.launch.slurm.profile import Profile
+    from ttt_bench.launch.slurm.submit import Prepared
 
 console = Console()
 
@@ -44,8 +44,8 @@ def chosen(executor: str, profile: Path | None, jobs: int = 1) -> Path | None:
 
 def show_submission(request: Request, profile: Path, retry: str = "") -> None:
     """Print exactly what ``sweep --executor slurm`` would submit; change nothing."""
-    from ttt_bench.launch.profile import read_profile
-    from ttt_bench.launch.slurm import prepare
+    from ttt_bench.launch.slurm.profile import read_profile
+    from ttt_bench.launch.slurm.submit import prepare
 
     read = read_profile(profile)
     prepared = prepare(request.plan(), request.context(), read, _retry(retry))
@@ -55,9 +55,9 @@ def show_submission(request: Request, profile: Path, retry: str = "") -> None:
 def submit_sweep(request: Request, profile: Path, retry: str) -> None:
     """Submit everything that is missing, and return."""
     from ttt_bench.cli.sweep import remember
-    from ttt_bench.launch.profile import read_profile
-    from ttt_bench.launch.slurm import prepare, settle_lost, submit
-    from ttt_bench.launch.work import lay_out
+    from ttt_bench.launch.slurm.profile import read_profile
+    from ttt_bench.launch.slurm.submit import prepare, settle_lost, submit
+    from ttt_bench.plan.work import lay_out
     from ttt_bench.store.folder import SweepFolder
 
     read, context, folder = read_profile(profile), request.context(), SweepFolder(request.folder)
@@ -86,9 +86,9 @@ def submit_sweep(request: Request, profile: Path, retry: str) -> None:
 
 def cancel_sweep(path: Path) -> None:
     """Cancel the jobs of every submission of the sweep in ``path`` that still wait or run."""
-    from ttt_bench.launch import queue
+    from ttt_bench.launch.slurm import commands as queue
+    from ttt_bench.launch.slurm.submissions import read_submissions
     from ttt_bench.store.folder import SweepFolder
-    from ttt_bench.store.submissions import read_submissions
 
     submissions = read_submissions(SweepFolder(path))
     jobs = [job for submission in submissions for job in submission.jobs]
@@ -121,7 +121,7 @@ def _out(request: Request) -> str:
 
 
 def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
-    from ttt_bench.launch.overview import duration
+    from ttt_bench.launch.status import duration
 
     table = Table(title=f"Arrays for {request.folder} ({profile.name})", title_justify="left")
     for column in ("array", "stage", "tasks", "at once", "pieces of work", "walltime", "forecast", "after"):

@@ -13,7 +13,7 @@ import typer
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from ttt_bench.domains.checking import Progress, Report
+    from ttt_bench.domains.disk.checking import Progress, Report
 
 app = typer.Typer(help="Check data sets on disk, or prepare one.", no_args_is_help=True)
 SHOWN = 20
@@ -26,9 +26,9 @@ def check(
     all_problems: Annotated[bool, typer.Option("--all", help=f"Name all files, not {SHOWN} of a kind.")] = False,
 ) -> None:
     """Recognise what lies in a folder and look at every file; exit 1 when something is wrong."""
-    from ttt_bench.domains.checking import check as check_files
-    from ttt_bench.domains.checklists import checklist_of
-    from ttt_bench.domains.layouts import LAYOUTS, recognise
+    from ttt_bench.domains.disk.checking import check as check_files
+    from ttt_bench.domains.disk.checklists import checklist_of
+    from ttt_bench.domains.disk.layouts import LAYOUTS, recognise
 
     found = list(recognise(folder))
     if not found:
@@ -51,7 +51,7 @@ def prepare(
     target: Annotated[Path, typer.Argument(help="Where the package goes.")],
 ) -> None:
     """Build the package layout with normals and edges; run it again to go on after an interruption."""
-    from ttt_bench.domains.nyudv2_prepare import prepare as prepare_nyudv2
+    from ttt_bench.domains.nyudv2.prepare import prepare as prepare_nyudv2
 
     if data_set != "nyudv2":
         raise UserError(f"{data_set!r} cannot be prepared.", did_you_mean(data_set, ["nyudv2"]))

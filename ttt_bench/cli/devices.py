@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ttt_bench.cli.options import Request
 from ttt_bench.errors import UserError
-from ttt_bench.launch.work import Work
+from ttt_bench.plan.work import Work
 from ttt_bench.store.folder import SweepFolder
 
 

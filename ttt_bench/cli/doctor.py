@@ -81,7 +81,7 @@ def _machine(out: Path) -> Iterator[Finding]:
 
 def _data(roots: dict[str, Path]) -> Iterator[Finding]:
     from ttt_bench.domains.catalogue import find_root, list_domains, open_domain
-    from ttt_bench.domains.roots import UnnamedRootError
+    from ttt_bench.domains.disk.roots import UnnamedRootError
 
     for entry in list_domains():
         if not entry.needs_root:

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.launch.work import Context
-from ttt_bench.plan.config import PRESETS, SweepConfig
+from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.plan.plan import Plan, make_plan
-from ttt_bench.plan.released import follows_files, parse_released
-from ttt_bench.registry import discover, parse_methods
+from ttt_bench.plan.release import follows_files, parse_released
+from ttt_bench.plan.sweep import PRESETS, SweepConfig
+from ttt_bench.plan.work import Context
 from ttt_bench.source.spec import TRAINING_PRESETS
-from ttt_bench.tasks.task import parse_tasks
+from ttt_bench.tasks.contract import parse_tasks
 
 DEFAULT_PAIRS = "rooms/studio->rooms/fog,rooms/studio->rooms/dusk"
 

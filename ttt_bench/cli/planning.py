@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ttt_bench import registry
 from ttt_bench.cli.options import Request
-from ttt_bench.launch.cost import Cost, cost_of, stated_forecast
-from ttt_bench.launch.products import bytes_to_decode
-from ttt_bench.launch.work import Work, lay_out
+from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
+from ttt_bench.method import registry
+from ttt_bench.plan.artifacts import bytes_to_decode
 from ttt_bench.plan.plan import Plan
+from ttt_bench.plan.work import Work, lay_out
 from ttt_bench.store.folder import SweepFolder
 
 console = Console()
@@ -59,7 +59,7 @@ def _cost(request: Request, plan: Plan, probe_on: str) -> Cost:
     forecast = stated_forecast(plan, SweepFolder(request.folder))
     if probe_on:
         from ttt_bench.cli.devices import resolve_device
-        from ttt_bench.launch.probe import probe
+        from ttt_bench.forecast.timing import probe
 
         device = resolve_device(probe_on, lay_out(plan), request)
         with console.status("") as status:

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from ttt_bench.launch.local import Event
-from ttt_bench.launch.work import Work
+from ttt_bench.plan.work import Work
 
 SPEAK_SECONDS = 30.0
 

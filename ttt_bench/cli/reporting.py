@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ttt_bench.errors import UserError
-from ttt_bench.report.stamp import Stamp, inputs_of, read_stamp, write_stamp
+from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
 
 console = Console()
 

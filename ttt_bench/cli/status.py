@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ttt_bench.launch.overview import Row, State, look
+from ttt_bench.launch.status import Row, State, look
 from ttt_bench.store.folder import SweepFolder
 
 console = Console()

@@ -19,13 +19,13 @@ from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.cli.sweep import remember, say, work_off
-from ttt_bench.launch.work import Work, lay_out
+from ttt_bench.measurements.probes import Probe, probes_of, run_probe, stored
+from ttt_bench.plan.work import Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.study.catalogue import UNNAMED, Study, find_study
-from ttt_bench.study.parts import Part, study_parts
-from ttt_bench.study.probes import Probe, probes_of, run_probe, stored
+from ttt_bench.studies.catalogue import UNNAMED, Study, find_study
+from ttt_bench.studies.parts import Part, study_parts
 
 console = Console()
 
@@ -106,7 +106,7 @@ def _measure(job: Job, works: Sequence[Work], device: str) -> None:
 
 
 def _report(job: Job, figures: bool) -> None:
-    from ttt_bench.study.writing import write_study
+    from ttt_bench.studies.writing import write_study
 
     folder = job.request.folder
     raw = stored(job.probes, folder)

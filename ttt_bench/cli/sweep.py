@@ -14,9 +14,9 @@ from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.errors import UserError
 from ttt_bench.identity import plain
 from ttt_bench.launch.local import Result, execute
-from ttt_bench.launch.work import Work, lay_out
 from ttt_bench.plan.plan import Plan
-from ttt_bench.plan.released import delta_metrics
+from ttt_bench.plan.release import delta_metrics
+from ttt_bench.plan.work import Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.store.folder import SweepFolder
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttt_bench.domains.base import Domain
-from ttt_bench.domains.roots import Located, environment_variable, locate
+from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.disk.roots import Located, environment_variable, locate
 from ttt_bench.errors import UserError, did_you_mean
 
 __all__ = [
@@ -58,7 +58,7 @@ def _open_rooms(name: str, size: Size, root: Path | None) -> Domain:
 
 
 def _nyudv2_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.nyudv2 import CLASSES
+    from ttt_bench.domains.nyudv2.frames import CLASSES
 
     where = (
         "the README of ATRC or InvPT on GitHub (the archive NYUDv2), or from the NYU Depth V2 page of New York "
@@ -69,7 +69,7 @@ def _nyudv2_entries() -> tuple[DomainInfo, ...]:
 
 
 def _pascal_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.pascal import CLASSES
+    from ttt_bench.domains.pascal.reader import CLASSES
 
     where = "the README of ATRC or InvPT on GitHub (the archive PASCALContext)"
     what = "PASCAL-Context: 4998 + 5105 photographs of all kinds"
@@ -77,7 +77,7 @@ def _pascal_entries() -> tuple[DomainInfo, ...]:
 
 
 def _taskonomy_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.taskonomy import CLASSES
+    from ttt_bench.domains.taskonomy.reader import CLASSES
 
     where = "the Taskonomy page of Stanford and EPFL, through its download tool omnidata-tools (subset tiny)"
     what = "Taskonomy tiny: scans of 25 + 5 + 5 real buildings"
@@ -85,7 +85,7 @@ def _taskonomy_entries() -> tuple[DomainInfo, ...]:
 
 
 def _open_files(name: str, size: Size, root: Path | None) -> Domain:
-    from ttt_bench.domains.layouts import open_layout
+    from ttt_bench.domains.disk.layouts import open_layout
 
     assert root is not None
     return open_layout(name, root, size)
@@ -124,7 +124,7 @@ def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None) 
     root = find_root(known[base], roots or {}).path if known[base].needs_root else None
     domain = FAMILIES[base.partition("/")[0]].open(base, size, root)
     if parsed:
-        from ttt_bench.domains.corruptions import corrupt
+        from ttt_bench.domains.corruptions.domain import corrupt
 
         for kind, severity in parsed:
             domain = corrupt(domain, kind, severity)
@@ -144,7 +144,7 @@ def _unknown(base: str, known: Mapping[str, DomainInfo]) -> UserError:
 
 def _parse_corruption(text: str, spec: str) -> tuple[str, int]:
     """``fog:5`` -> ("fog", 5); the ranges are checked without loading what corrupts."""
-    from ttt_bench.domains.corruption_tables import check_corruption
+    from ttt_bench.domains.corruptions.tables import check_corruption
 
     match = re.fullmatch(r"([^:]*):(-?\d+)", text)
     if match is None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.base import Domain
 from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.domains.contract import Domain
 from ttt_bench.errors import UserError
 from ttt_bench.tasks import IGNORE, TASKS, get_task
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ttt_bench.errors import UserError
-from ttt_bench.launch.products import claim_for, is_done
-from ttt_bench.launch.work import Context, Work
+from ttt_bench.plan.artifacts import claim_for, is_done
+from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.failures import Kind, kind_of
 from ttt_bench.store.folder import SweepFolder
 
@@ -160,7 +160,7 @@ def _strike(board: Board, work: Work, result: Result, tell: Listener) -> None:
 def _run_here(board: Board, context: Context, result: Result, tell: Listener) -> None:
     if not board.open:
         return
-    from ttt_bench.launch.doing import do  # loads torch, which a finished sweep never needs
+    from ttt_bench.launch.worker import do  # loads torch, which a finished sweep never needs
 
     while board.open:
         work = board.ready()

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ttt_bench.launch.local import POLL_SECONDS, Board, Fault, Listener, Result, finish
-from ttt_bench.launch.products import claim_for, claim_path, is_done
-from ttt_bench.launch.work import Context, Work
+from ttt_bench.plan.artifacts import claim_for, claim_path, is_done
+from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.claims import drop_claim
 
 SLURM_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
@@ -168,7 +168,7 @@ def _serve(pipe: Connection, context: Context) -> None:
 
 
 def _serve_one(work: Work, pipe: Connection, context: Context) -> None:
-    from ttt_bench.launch.doing import do
+    from ttt_bench.launch.worker import do
 
     if is_done(work, context):
         pipe.send(("done", 1, 1, None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-import ttt_bench.parity.adapters as adapters_package
+from ttt_bench.errors import UserError
 from ttt_bench.parity.case import Case, read_cases
 
 Answer = Mapping[str, Any]
@@ -78,9 +78,22 @@ def run_parity(roots: Iterable[Path], report: Callable[[Outcome], None] | None =
 
 
 def load_adapters() -> None:
-    """Import every module of ``parity.adapters``."""
-    for module in pkgutil.iter_modules(adapters_package.__path__):
-        importlib.import_module(f"{adapters_package.__name__}.{module.name}")
+    """Import every adapter of the clone's tests, which register themselves here.
+
+    Raises:
+        UserError: this is an installed package; the adapters stand with the tests of a clone.
+    """
+    folder = Path(__file__).resolve().parents[2] / "tests" / "parity"
+    adapters = sorted((folder / "parity_adapters").glob("[!_]*.py"))
+    if not adapters:
+        raise UserError(
+            "The reference cases are run by adapters that stand with the tests, and an installed package has no tests.",
+            "Run parity in a clone of the repository.",
+        )
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    for file in adapters:
+        importlib.import_module(f"parity_adapters.{file.stem}")
 
 
 def run_case(case: Case) -> Outcome:

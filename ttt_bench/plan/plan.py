@@ -8,14 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ttt_bench import registry
 from ttt_bench.cell.spec import Cell
-from ttt_bench.domains.base import Domain
+from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.pairs import Pair, parse_pair
 from ttt_bench.errors import UserError
-from ttt_bench.plan.config import SweepConfig
-from ttt_bench.plan.released import Accidents, check_names, follows_files
-from ttt_bench.registry import MethodInfo
+from ttt_bench.method import registry
+from ttt_bench.method.registry import MethodInfo
+from ttt_bench.plan.release import Accidents, check_names, follows_files
+from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
 
 

@@ -13,9 +13,10 @@ from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
+from ttt_bench.report.markup import latex, markdown
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.requests import merged, read_requests, with_accidents
 from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
+from ttt_bench.report.sweep_settings import merged, read_requests, with_accidents
 from ttt_bench.report.tables import (
     TextTable,
     cost_table,
@@ -25,7 +26,6 @@ from ttt_bench.report.tables import (
     sync_table,
 )
 from ttt_bench.report.terminal import plain_lines
-from ttt_bench.report.text import latex, markdown
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ttt_bench.adaptation.optimizers import build_optimizer
-from ttt_bench.card import OptimizerSpec
-from ttt_bench.domains.loading import SampleSet
 from ttt_bench.errors import UserError
-from ttt_bench.method import Method, Model, SourceBatch
-from ttt_bench.network.network import Network
+from ttt_bench.method.card import OptimizerSpec
+from ttt_bench.method.contract import Method, Model, SourceBatch
+from ttt_bench.networks.multitask import Network
+from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import BranchSpec, SourceSpec
 from ttt_bench.source.training import (

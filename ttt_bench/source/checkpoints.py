@@ -10,7 +10,7 @@ import torch
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically
 from ttt_bench.identity import canonical
-from ttt_bench.source.places import checkpoint_path, partial_path
+from ttt_bench.source.paths import checkpoint_path, partial_path
 
 __all__ = ["checkpoint_path", "load", "partial_path", "save"]
 

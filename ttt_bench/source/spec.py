@@ -8,7 +8,7 @@ from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.identity import identity
-from ttt_bench.network.config import NetworkConfig
+from ttt_bench.networks.config import NetworkConfig
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ttt_bench.domains.loading import Batch, SampleSet, augment
 from ttt_bench.errors import UserError
-from ttt_bench.method import Method, Model, SourceBatch
-from ttt_bench.network.network import Network
+from ttt_bench.method.contract import Method, Model, SourceBatch
+from ttt_bench.networks.multitask import Network
+from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
+from ttt_bench.tasks.contract import get_task
 from ttt_bench.tasks.measure import measure
 from ttt_bench.tasks.supervision import Supervision
-from ttt_bench.tasks.task import get_task
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what there is to say)."""

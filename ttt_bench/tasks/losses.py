@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttt_bench.tasks.task import IGNORE, TASKS
-from ttt_bench.tasks.vectors import unit
+from ttt_bench.tasks.contract import IGNORE, TASKS
+from ttt_bench.tasks.tensors import unit
 
 EDGE_POSITIVE_WEIGHT = 0.95
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.tasks.task import IGNORE
-from ttt_bench.tasks.vectors import length, unit
+from ttt_bench.tasks.contract import IGNORE
+from ttt_bench.tasks.tensors import length, unit
 
 EDGE_BINS = 64
 """Bins of the edge probability in ``edge/histogram``, equally wide over [0, 1]."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.errors import UserError
-from ttt_bench.tasks.task import IGNORE, TASKS, get_task
+from ttt_bench.tasks.contract import IGNORE, TASKS, get_task
 
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""

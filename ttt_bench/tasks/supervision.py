@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.tasks.contract import IGNORE
 from ttt_bench.tasks.losses import TASK_LOSSES, weighted_sum
-from ttt_bench.tasks.released import TASKONOMY_LOSSES
-from ttt_bench.tasks.task import IGNORE
+from ttt_bench.tasks.release import TASKONOMY_LOSSES
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ttt_bench.domains.base import SPLITS, Domain, Sample, Split
+from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
 from ttt_bench.domains.rooms.cast import cast
 from ttt_bench.domains.rooms.furniture import CLASSES
 from ttt_bench.domains.rooms.labels import EDGE_DEFINITION, make_labels

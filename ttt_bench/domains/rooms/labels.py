@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.edges import Window, edge_map
+from ttt_bench.domains.pixels.edges import Window, edge_map
 from ttt_bench.domains.rooms.cast import Floats, Frame
 from ttt_bench.domains.rooms.parts import UNLABELLED
 from ttt_bench.domains.rooms.scene import Camera

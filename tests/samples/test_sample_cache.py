@@ -1,0 +1,239 @@
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ttt_bench.domains.rooms.domain import Rooms
+from ttt_bench.errors import UserError
+from ttt_bench.samples import cache as cache_module
+from ttt_bench.samples.cache import FIELDS, SampleCache
+
+SIZE = (16, 16)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(root, count=8, look="studio", split="test"):
+    return SampleCache(Rooms(look, SIZE), split, count, root)
+
+
+def leftovers(root):
+    return list((root / "samples").glob("*.tmp"))
+
+
+def test_round_trip(tmp_path):
+    cache = make(tmp_path)
+    assert not cache.complete
+    seen = []
+    cache.build(progress=lambda done, total: seen.append((done, total)))
+    assert cache.complete
+    assert seen[-1] == (8, 8)
+    assert leftovers(tmp_path) == []
+    arrays = cache.open()
+    assert set(arrays) == set(FIELDS)
+    assert sum(a.nbytes for a in arrays.values()) == cache.nbytes
+    for i in range(8):
+        sample = cache.domain.sample("test", i)
+        np.testing.assert_array_equal(arrays["image"][i], sample.image)
+        np.testing.assert_array_equal(arrays["semseg"][i], sample.labels["semseg"])
+        relative = np.abs(arrays["depth"][i].astype(float) / sample.labels["depth"] - 1)
+        assert relative.max() < 1e-3
+        np.testing.assert_allclose(arrays["normal"][i], sample.labels["normal"], atol=6e-4)
+        np.testing.assert_array_equal(arrays["edge"][i], sample.labels["edge"])
+    with pytest.raises(ValueError, match="read-only"):
+        arrays["image"][0] = 0
+
+
+def test_key_follows_content_split_and_count(tmp_path):
+    folders = {make(tmp_path, *a).folder for a in ((8,), (9,), (8, "fog"), (8, "studio", "val"))}
+    assert len(folders) == 4
+    assert make(tmp_path).folder == make(tmp_path).folder
+
+
+def test_second_build_does_nothing(tmp_path, monkeypatch):
+    make(tmp_path).build()
+    monkeypatch.setattr(Rooms, "sample", lambda *_: pytest.fail("decoded again"))
+    make(tmp_path).build(progress=lambda *_: pytest.fail("worked again"))
+
+
+def test_worker_processes_write_the_same_and_load_no_torch(tmp_path):
+    """Two spawned workers give the same bytes as one process; their modules are those of the domain only."""
+    alone, pooled = make(tmp_path / "a", 80), make(tmp_path / "b", 80)
+    alone.build(workers=1)
+    pooled.build(workers=2)
+    for name, array in alone.open().items():
+        np.testing.assert_array_equal(array, pooled.open()[name])
+    code = "import sys, ttt_bench.samples.cache, ttt_bench.domains.rooms.domain; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def _build_in_child(root):
+    make(root, 40).build(workers=1)
+
+
+def test_two_builders_at_once_both_succeed(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    builders = [context.Process(target=_build_in_child, args=(tmp_path,)) for _ in range(2)]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join(60)
+    assert [b.exitcode for b in builders] == [0, 0]
+    cache = make(tmp_path, 40)
+    assert cache.complete
+    assert leftovers(tmp_path) == []
+    np.testing.assert_array_equal(cache.open()["image"][39], cache.domain.sample("test", 39).image)
+
+
+def test_the_slower_builder_takes_the_faster_ones_result(tmp_path, monkeypatch):
+    slow, fast = make(tmp_path), make(tmp_path)
+    original = SampleCache._publish
+
+    def overtaken(self, draft):
+        monkeypatch.setattr(SampleCache, "_publish", original)
+        fast.build()
+        original(self, draft)
+
+    monkeypatch.setattr(SampleCache, "_publish", overtaken)
+    slow.build()
+    assert slow.complete
+    assert leftovers(tmp_path) == []
+
+
+def test_a_killed_build_leaves_nothing_that_is_trusted(tmp_path):
+    code = f"""
+import sys, time
+from pathlib import Path
+from ttt_bench.samples.cache import SampleCache
+from ttt_bench.domains.rooms.domain import Rooms
+def slow(done, total):
+    print(done, flush=True)
+    time.sleep(60)
+SampleCache(Rooms("studio", {SIZE}), "test", 40, Path({str(tmp_path)!r})).build(slow, workers=1)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline().strip() == "16"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    cache = make(tmp_path, 40)
+    assert not cache.complete
+    assert len(leftovers(tmp_path)) == 1
+    cache.build(workers=1)
+    assert cache.complete
+    assert len(leftovers(tmp_path)) == 1, "it might still be alive"
+    long_ago = time.time() - 2 * cache_module.STALE_SECONDS
+    os.utime(leftovers(tmp_path)[0], (long_ago, long_ago))
+    make(tmp_path, 4).build()
+    assert leftovers(tmp_path) == []
+
+
+def test_workers_die_with_a_killed_builder(tmp_path):
+    code = f"""
+import os, sys
+from pathlib import Path
+from ttt_bench.samples.cache import SampleCache
+from ttt_bench.domains.rooms.domain import Rooms
+import multiprocessing
+def tell(done, total):
+    print(*[c.pid for c in multiprocessing.active_children()], flush=True)
+    sys.stdin.readline()
+if __name__ == "__main__":
+    SampleCache(Rooms("studio", (160, 160)), "test", 4000, Path({str(tmp_path)!r})).build(tell, workers=2)
+"""
+    script = tmp_path / "build.py"
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert workers
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stdin.close()
+    deadline = time.time() + 10
+    while time.time() < deadline and any(_alive(pid) for pid in workers):
+        time.sleep(0.05)
+    assert not [pid for pid in workers if _alive(pid)]
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "other"])
+def test_a_damaged_cache_is_built_again(tmp_path, damage):
+    cache = make(tmp_path)
+    cache.build()
+    path = cache.folder / "depth.npy"
+    if damage == "cut":
+        with path.open("rb+") as file:
+            file.truncate(500)
+    elif damage == "missing":
+        path.unlink()
+    else:
+        np.save(path, np.zeros(3))
+    assert not cache.complete
+    cache.build()
+    assert cache.complete
+    np.testing.assert_allclose(cache.open()["depth"][2], cache.domain.sample("test", 2).labels["depth"], rtol=1e-3)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_full_disk_is_said_before_anything_is_mapped(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match=r"The disk is full: 8 test samples of rooms/studio at 16x16 need 0\.00 GB"):
+        make(tmp_path).build()
+    assert leftovers(tmp_path) == []
+    assert not make(tmp_path).complete
+
+
+def test_an_unwritable_folder_is_explained(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refused)
+    with pytest.raises(UserError, match=r"could not be written: .*Permission denied"):
+        make(tmp_path).build()
+
+
+def test_an_unreadable_sample_stops_the_build_with_its_own_message(tmp_path, monkeypatch):
+    def unreadable(self, split, index):
+        raise UserError("image/0001.jpg cannot be read")
+
+    monkeypatch.setattr(Rooms, "sample", unreadable)
+    with pytest.raises(UserError, match=r"0001\.jpg"):
+        make(tmp_path).build()
+    assert leftovers(tmp_path) == []
+
+
+class Fatal(Rooms):
+    def sample(self, split, index):
+        os._exit(9)
+
+
+def test_a_worker_that_dies_is_reported(tmp_path):
+    with pytest.raises(UserError, match="A process that decoded rooms/studio died"):
+        SampleCache(Fatal("studio", SIZE), "test", 64, tmp_path).build(workers=2)
+    assert leftovers(tmp_path) == []
+
+
+def test_the_size_is_logged_before_building(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="ttt_bench.samples.cache"):
+        make(tmp_path).build()
+    assert "8 test samples of rooms/studio at 16x16" in caplog.text
+    assert "GB in" in caplog.text

@@ -1,0 +1,69 @@
+"""Commands that check the project's own code against references."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+
+def run_parity_command(folders: list[Path], failures_only: bool) -> None:
+    """Run all cases below ``folders``; one line per case, the counts last; exit 1 when one failed."""
+    from ttt_bench.parity.runner import Outcome, run_parity
+
+    def show(outcome: Outcome) -> None:
+        if outcome.status == "failed" or not failures_only:
+            print(f"{outcome.status:8} {outcome.case}  {outcome.detail}", flush=True)
+
+    counts = Counter(outcome.status for outcome in run_parity(folders, show))
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    if counts["failed"]:
+        sys.exit(1)
+
+
+def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint: bool) -> None:
+    """Audit the named methods; one line per check, the counts last; exit 1 when one is broken."""
+    from ttt_bench.audit.checks import audit, footprint
+    from ttt_bench.method.registry import create, discover, find
+
+    chosen = list(discover(extra)) if "all" in names else [find(name, extra).name for name in names]
+    counts: Counter[str] = Counter()
+    for name in chosen:
+        method = create(name, extra=extra)
+        for finding in audit(method):
+            counts[finding.status] += 1
+            detail = f": {finding.detail}" if finding.detail else ""
+            print(f"{finding.status:8} {name:10} {finding.check}{detail}", flush=True)
+        if with_footprint:
+            for moved in footprint(method):
+                print(f"         {name:10} {moved.kind:9} {moved.name} moved by {moved.relative:.2e}")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['refused']} refused with a reason")
+    if counts["failed"]:
+        sys.exit(1)
+
+
+def run_bench_command(
+    config: str, device: str, repeats: int | None, precision: str, compiled: bool, as_json: bool
+) -> None:
+    """Run the benchmark and print its table, or one JSON object."""
+    import json
+
+    from rich.console import Console
+
+    from ttt_bench.adaptation.execution import Execution
+    from ttt_bench.bench.run import as_table, harness_lines, run_bench
+    from ttt_bench.errors import UserError, did_you_mean
+    from ttt_bench.plan.sweep import PRECISIONS
+
+    if precision not in PRECISIONS:
+        raise UserError(f"--precision {precision!r} is unknown.", did_you_mean(precision, PRECISIONS))
+    quiet = Console(stderr=True)
+    with quiet.status("") as line:
+        result = run_bench(config, device, repeats, line.update, Execution(precision, compiled))
+    if as_json:
+        print(json.dumps(result.as_json(), indent=1))
+        return
+    console = Console() if quiet.is_terminal else Console(width=140)
+    console.print(as_table(result))
+    for text in harness_lines(result):
+        console.print(text, highlight=False)

@@ -1,0 +1,1 @@
+"""ImageNet-C's corruptions over any domain, seeded per image, labels unchanged."""

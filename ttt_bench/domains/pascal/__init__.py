@@ -1,0 +1,1 @@
+"""PASCAL-Context in the package of ATRC and InvPT."""

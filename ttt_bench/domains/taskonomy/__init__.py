@@ -1,0 +1,1 @@
+"""Taskonomy in its own folders."""

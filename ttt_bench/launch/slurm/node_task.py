@@ -1,0 +1,161 @@
+"""What runs on a node: one bundle of work, supervised, resumable. Pickled by submitit; loads torch in a child only."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ttt_bench.launch.local import Board, Event, Result
+from ttt_bench.launch.pool import run_pool
+from ttt_bench.plan.artifacts import claim_path, is_done
+from ttt_bench.plan.work import Context, Work
+from ttt_bench.store.claims import drop_claim, slurm_job
+from ttt_bench.store.failures import Kind
+from ttt_bench.store.folder import SweepFolder
+
+SPEAK_SECONDS = 60.0
+EARLY_SECONDS = 70.0
+"""Slurm looks at its clocks once a minute, so the signal before the walltime may come this much too early."""
+PRIVATE = ("NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "MPLCONFIGDIR")
+
+
+@dataclass
+class SweepTask:
+    """One element of an array: does its works one after the other in a worker process that it outlives.
+
+    A work that fails, is killed or crashes never takes the others with it. submitit calls ``checkpoint`` when the
+    task is preempted or runs out of time, requeues it, and calls it again: finished work is skipped and the work
+    in progress goes on from its last saved step.
+    """
+
+    works: tuple[Work, ...]
+    needs: Mapping[str, Work]
+    """What the works need from other tasks, by identity."""
+    context: Context
+    minutes: int
+    """The task's walltime."""
+    signal_seconds: int
+    workers: int = 1
+    _running: dict[str, Work] = field(default_factory=dict)
+    _started: float = 0.0
+
+    def __call__(self) -> dict[str, int]:
+        """Do what is still to be done.
+
+        Returns:
+            Counts, for submitit's own record; what matters lies in the store.
+        """
+        self._started, self._running = time.monotonic(), {}
+        result = Result()
+        board = Board.of(self._startable(result))
+        board.finished |= set(self.needs) | {w.id for w in self.works if w.id not in board.open}
+        with private_caches():
+            run_pool(board, self.context, self.workers, result, self._note)
+        self._say(f"{result.done} done, {result.skipped} were there, {len(result.failed)} failed")
+        return {"done": result.done, "skipped": result.skipped, "failed": len(result.failed)}
+
+    def checkpoint(self) -> Any:
+        """Note why the work in progress stops, and ask to be started again with the same work."""
+        from submitit.helpers import DelayedSubmission
+
+        spent = time.monotonic() - self._started
+        late = spent >= 60 * self.minutes - self.signal_seconds - EARLY_SECONDS
+        kind: Kind = "timeout" if late else "preempted"
+        reason = f"its walltime of {self.minutes} minutes ran out" if late else "it was preempted"
+        for work in self._running.values():
+            self._interrupted(work, kind, f"The task was stopped after {spent:.0f} s: {reason}.")
+        return DelayedSubmission(SweepTask(
+            self.works, self.needs, self.context, self.minutes, self.signal_seconds, self.workers
+        ))  # fmt: skip
+
+    def _startable(self, result: Result) -> list[Work]:
+        """Works to start now; those that cannot be are recorded as failed, with the reason."""
+        chosen = []
+        for work in self.works:
+            if is_done(work, self.context):
+                result.skipped += 1
+                continue
+            reason = self._missing(work)
+            if reason:
+                self._folder.fail(work.id, work.label, reason, "blocked")
+                result.failed.append((work, reason))
+                self._say(f"{work.label}: {reason}")
+            elif self._survived(work, result):
+                chosen.append(work)
+        return chosen
+
+    def _missing(self, work: Work) -> str:
+        """What ``work`` needs and is not there; data is decoded by whoever finds it missing."""
+        for id in sorted(work.needs & self.needs.keys()):
+            need = self.needs[id]
+            if need.kind != "data" and not is_done(need, self.context):
+                failure = self._folder.failure(id)
+                why = (
+                    f"which failed: {failure.error}"
+                    if failure
+                    else "which is not there: its task was cancelled or lost"
+                )
+                return f"needs {need.label}, {why}"
+        return ""
+
+    def _survived(self, work: Work, result: Result) -> bool:
+        """Count the end of an earlier life of this task that nobody could record; False when it was one too many."""
+        job = slurm_job()
+        if not job or not drop_claim(claim_path(work, self.context), job=job):
+            return True
+        failure = self._folder.fail(
+            work.id, work.label, "The task was started anew: its node was lost, or it was requeued.", "node-loss"
+        )
+        if not failure.retried:
+            result.failed.append((work, failure.error))
+        return failure.retried
+
+    def _interrupted(self, work: Work, kind: Kind, reason: str) -> None:
+        self._folder.fail(work.id, work.label, reason, kind)
+        drop_claim(claim_path(work, self.context), job=slurm_job())
+
+    def _note(self, event: Event, work: Work, done: int, total: int, text: str) -> None:
+        if event == "started":
+            self._running[work.id] = work
+        elif event in ("done", "failed", "retrying", "waiting"):
+            self._running.pop(work.id, None)
+        if event != "progress":
+            self._say(f"{event}: {work.label}" + f": {text}" * bool(text))
+        elif time.monotonic() - self._spoken > SPEAK_SECONDS:
+            self._say(f"{work.label}: {done}/{total} {text}")
+
+    _spoken: float = 0.0
+
+    def _say(self, text: str) -> None:
+        self._spoken = time.monotonic()
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
+
+    @property
+    def _folder(self) -> SweepFolder:
+        return SweepFolder(self.context.folder)
+
+
+@contextmanager
+def private_caches() -> Iterator[Path]:
+    """Compilers' and plotting caches of this task alone, gone when it ends; nothing is shared over NFS."""
+    root = os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix=f"ttt_bench-{getpass.getuser()}-", dir=root))
+    before = {name: os.environ.get(name) for name in PRIVATE}
+    os.environ.update({name: str(folder / name.lower()) for name in PRIVATE})
+    try:
+        yield folder
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)

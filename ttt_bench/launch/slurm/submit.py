@@ -1,0 +1,227 @@
+"""Submitting a schedule through submitit. The command that submits ends at once; everything after is in the store."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ttt_bench
+from ttt_bench.errors import UserError
+from ttt_bench.forecast.forecast import Forecast, make_forecast
+from ttt_bench.identity import plain
+from ttt_bench.launch.slurm import commands as queue
+from ttt_bench.launch.slurm.node_task import SweepTask
+from ttt_bench.launch.slurm.profile import Profile
+from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selection, schedule, select
+from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, latest_elements, read_submissions, records
+from ttt_bench.plan.artifacts import claim_path, is_done
+from ttt_bench.plan.plan import Plan
+from ttt_bench.plan.work import Context, Work, lay_out
+from ttt_bench.store.claims import drop_claim, read_claim
+from ttt_bench.store.failures import Kind
+from ttt_bench.store.folder import SweepFolder
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a sweep would submit, and why nothing else."""
+
+    selection: Selection
+    schedule: Schedule
+    forecast: Forecast
+    works: Mapping[str, Work]
+    """The whole plan, by identity."""
+    array_size: int | None
+    """The site's limit; None where no controller answered and the default was taken."""
+
+    @property
+    def parallelism(self) -> int:
+        """Tasks that run at once, at most."""
+        stages = {array.stage for array in self.schedule.arrays}
+        return max((sum(a.parallelism for a in self.schedule.arrays if a.stage == s) for s in stages), default=0)
+
+
+def prepare(plan: Plan, context: Context, profile: Profile, retry_failed: bool) -> Prepared:
+    """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here."""
+    folder = SweepFolder(context.folder)
+    works = lay_out(plan)
+    finished, failed = folder.done(), folder.failed()
+    done = {w.id for w in works if (w.id in finished if w.kind == "cell" else is_done(w, context))}
+    given_up = set() if retry_failed else {w.id for w in works if w.id in failed and _given_up(folder, w.id)}
+    queued = _queued(folder, done | failed)
+    selection = select(works, done, given_up, queued)
+    size = queue.max_array_size()
+    limits = Limits(size or queue.DEFAULT_ARRAY_SIZE, profile.array_parallelism, profile.task_seconds)
+    forecast = make_forecast(plan, folder, profile.seconds_per_update)
+    return Prepared(
+        selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size
+    )
+
+
+def _given_up(folder: SweepFolder, id: str) -> bool:
+    failure = folder.failure(id)
+    return failure is not None and not failure.retried
+
+
+def _queued(folder: SweepFolder, over: set[str]) -> dict[str, str]:
+    """Work that a task which still waits or runs will do, by identity; without what is done or has failed there."""
+    elements = {id: element for id, element in latest_elements(folder).items() if id not in over}
+    if not elements:
+        return {}
+    living = queue.active(submission.user for submission in read_submissions(folder)) or {}
+    return {id: element.job for id, element in elements.items() if element.job in living}
+
+
+LOST: dict[str, tuple[Kind, str]] = {
+    "OUT_OF_MEMORY": ("out-of-memory", "Slurm killed the task: it used more memory than the profile gives."),
+    "TIMEOUT": ("timeout", "Slurm stopped the task at its walltime."),
+    "PREEMPTED": ("preempted", "Slurm preempted the task."),
+}
+
+
+def settle_lost(folder: SweepFolder, works: Sequence[Work], context: Context) -> list[str]:
+    """Record what became of work whose task died without a word, and drop its claim.
+
+    Returns:
+        Labels of the work that was lost.
+    """
+    elements = latest_elements(folder)
+    claimed = [(w, read_claim(claim_path(w, context))) for w in works if w.id in elements]
+    held = [(w, claim) for w, claim in claimed if claim is not None and claim.content.get("job") == elements[w.id].job]
+    living = queue.active(submission.user for submission in read_submissions(folder)) if held else None
+    if living is None:
+        return []
+    lost = [w for w, _ in held if elements[w.id].job not in living]
+    states = queue.ended(sorted({elements[w.id].job for w in lost}))
+    for work in lost:
+        job = elements[work.id].job
+        drop_claim(claim_path(work, context), job=job)
+        state = states.get(job, "")
+        if not state.startswith("CANCELLED"):
+            kind, reason = LOST.get(
+                state, ("node-loss", f"The task ended without a word ({state or 'state unknown'}).")
+            )
+            folder.fail(work.id, work.label, reason, kind)
+    return [work.label for work in lost]
+
+
+def submit(
+    prepared: Prepared, context: Context, profile: Profile, name: str, say: Callable[[str], None] = lambda _: None
+) -> Submission:
+    """Hand the schedule to Slurm, array by array; the record is written after each, so that none is ever unknown.
+
+    Raises:
+        UserError: Slurm is not there, or it refuses an array.
+    """
+    folder = SweepFolder(context.folder)
+    context = absolute(context, profile)
+    submission = Submission(
+        id=f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}",
+        time=time.time(),
+        user=getpass.getuser(),
+        profile=plain({**vars(profile), "sbatch": dict(profile.sbatch)}),
+        arrays=(),
+        labels={w.id: w.label for w in prepared.schedule.works if w.kind != "cell"},
+    )
+    logs = (records(folder) / submission.id).absolute()
+    for array in prepared.schedule.arrays:
+        after = dependency(array, submission.arrays)
+        tasks = [_task(task.works, prepared.works, context, profile) for task in array.tasks]
+        job = _sbatch(logs, parameters(profile, array, after, f"ttt-{name}-{array.stage}"), tasks, profile)
+        ids = tuple(tuple(work.id for work in task.works) for task in array.tasks)
+        submission = replace(submission, arrays=(*submission.arrays, SubmittedArray(job, array.stage, ids, after)))
+        submission.write(folder)
+        say(f"job {job}: {array.stage}, {len(ids)} tasks" + f", after {after.partition(':')[2]}" * bool(after))
+    return submission
+
+
+def absolute(context: Context, profile: Profile) -> Context:
+    """The context as a node sees it: whole paths, the profile's device, its cores."""
+    return replace(
+        context,
+        folder=context.folder.absolute(),
+        cache=context.cache.absolute(),
+        roots={name: path.absolute() for name, path in context.roots.items()},
+        extra_methods=tuple(path.absolute() for path in context.extra_methods),
+        device=profile.device,
+        threads=max(1, profile.cpus // max(1, profile.gpus)),
+    )
+
+
+def dependency(array: JobArray, submitted: Sequence[SubmittedArray]) -> str:
+    """``afterany:...`` over the tasks that ``array`` waits for; empty when it waits for none.
+
+    ``afterany``, not ``afterok``: after a failed training, cells that need it would wait for ever. They start,
+    find it missing, and say so.
+    """
+    jobs = [submitted[number].job if task is None else submitted[number].element(task) for number, task in array.after]
+    return ":".join(["afterany", *jobs, *array.after_jobs]) if jobs or array.after_jobs else ""
+
+
+def parameters(profile: Profile, array: JobArray, after: str, name: str) -> dict[str, Any]:
+    """What submitit is told; its own names for sbatch's options."""
+    optional = {
+        "partition": profile.partition, "account": profile.account, "qos": profile.qos, "mem": profile.memory,
+        "constraint": profile.constraint, "exclude": profile.exclude, "dependency": after,
+        "gpus_per_node": profile.gpus,
+    }  # fmt: skip
+    return {
+        **{key: value for key, value in optional.items() if value},
+        "job_name": name,
+        "time": profile.walltime,
+        "nodes": 1,
+        # More tasks per node would run every cell several times over.
+        "ntasks_per_node": 1,
+        "cpus_per_task": profile.cpus,
+        "array_parallelism": array.parallelism,
+        "signal_delay_s": profile.signal_seconds,
+        "stderr_to_stdout": True,
+        "setup": [*profile.setup, *_import_path()],
+        "additional_parameters": {"requeue": True, **profile.sbatch},
+    }
+
+
+def _import_path() -> list[str]:
+    """From a clone that is not installed, nodes must find the package where this process found it."""
+    root = Path(ttt_bench.__file__).resolve().parent.parent
+    if root.name in ("site-packages", "dist-packages"):
+        return []
+    return [f'export PYTHONPATH="{root}${{PYTHONPATH:+:$PYTHONPATH}}"']
+
+
+def _task(works: tuple[Work, ...], all_works: Mapping[str, Work], context: Context, profile: Profile) -> SweepTask:
+    own = {work.id for work in works}
+    needs = {need: all_works[need] for work in works for need in work.needs if need not in own}
+    return SweepTask(works, needs, context, profile.walltime, profile.signal_seconds, max(1, profile.gpus))
+
+
+def _sbatch(logs: Path, options: dict[str, Any], tasks: Sequence[SweepTask], profile: Profile) -> str:
+    """Submit one array; its job number."""
+    from submitit import SlurmExecutor
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    python = " ".join(part for part in (profile.container, profile.python or sys.executable) if part)
+    try:
+        executor = SlurmExecutor(logs, max_num_timeout=profile.max_timeouts, python=python)
+    except RuntimeError as error:
+        raise UserError(
+            "There is no Slurm on this machine: srun is not on the PATH.",
+            "Submit from a login node; `plan --executor slurm` works anywhere.",
+        ) from error
+    executor.update_parameters(**options)
+    try:
+        jobs = executor.submit_array(tasks)
+    except (FailedJobError, FailedSubmissionError, OSError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise UserError(
+            f"sbatch refused the array ({options['job_name']}): {lines[-1].strip() if lines else error}",
+            f"Check the profile {profile.name}. What was submitted before is recorded; `cancel` takes it back.",
+        ) from error
+    job: str = jobs[0].job_id.partition("_")[0]
+    return job

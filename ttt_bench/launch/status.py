@@ -1,0 +1,123 @@
+"""Where every cell of a sweep stands, from the store; Slurm is asked only to tell what waits from what was lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ttt_bench.errors import UserError
+from ttt_bench.launch.slurm import commands as queue
+from ttt_bench.launch.slurm.submissions import Element, latest_elements, read_submissions
+from ttt_bench.store.claims import ClaimState
+from ttt_bench.store.folder import SweepFolder
+from ttt_bench.store.trajectory import read_summary
+
+State = Literal["done", "collapsed", "running", "stale", "failed", "queued", "lost", "missing"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell, or one training that cells wait for."""
+
+    id: str
+    label: str
+    state: State
+    detail: str = ""
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A sweep at a glance."""
+
+    cells: list[Row]
+    others: list[Row]
+    """Trainings and fits on a cluster that are not done."""
+    answered: bool
+    """Whether Slurm said which tasks are alive; without, a lost task looks like a queued one."""
+
+    @property
+    def counts(self) -> Counter[State]:
+        """Cells by state; collapsed ones are done as well, and counted apart."""
+        return Counter(row.state for row in self.cells)
+
+
+def look(folder: SweepFolder) -> Overview:
+    """Read the state of everything that any sweep into ``folder`` asked for.
+
+    Raises:
+        UserError: the folder holds no sweep.
+    """
+    cells = {cell["id"]: cell["label"] for sweep in folder.sweeps() for cell in sweep["cells"]}
+    elements = latest_elements(folder)
+    labels = {id: label for submission in read_submissions(folder) for id, label in submission.labels.items()}
+    done, failed, claims = folder.done(), folder.failed(), folder.claims()
+    waiting = [id for id in elements if id not in done and id not in failed]
+    living = _living(folder) if waiting else None
+    ended = _ended(waiting, elements, living)
+
+    def row(id: str, label: str) -> Row:
+        element = elements.get(id)
+        log = element.log if element else None
+        if id in done:
+            return _done(folder, id, label)
+        if id in claims:
+            return _claimed(claims[id], id, label, element, living)
+        if id in failed:
+            failure = folder.failure(id)
+            what = f"attempt {failure.attempt}, {failure.kind}: {failure.error}" if failure else ""
+            return Row(id, label, "failed", what, log)
+        if element is None:
+            return Row(id, label, "missing")
+        if living is None or element.job in living:
+            return Row(id, label, "queued", f"job {element.job}", log)
+        return Row(id, label, "lost", f"job {element.job} {ended.get(element.job, 'ended')}".strip(), log)
+
+    others = [row(id, label) for id, label in labels.items() if id in failed]
+    return Overview([row(id, label) for id, label in cells.items()], others, living is not None or not waiting)
+
+
+def _living(folder: SweepFolder) -> dict[str, str] | None:
+    return queue.active(submission.user for submission in read_submissions(folder))
+
+
+def _ended(ids: list[str], elements: Mapping[str, Element], living: dict[str, str] | None) -> dict[str, str]:
+    if living is None:
+        return {}
+    return queue.ended(sorted({elements[id].job for id in ids} - living.keys()))
+
+
+def _done(folder: SweepFolder, id: str, label: str) -> Row:
+    try:
+        summary: dict[str, Any] = read_summary(folder.cell_path(id))
+    except UserError as error:
+        return Row(id, label, "failed", error.message)
+    if summary.get("collapsed_step") is None:
+        return Row(id, label, "done")
+    return Row(id, label, "collapsed", f"at step {summary['collapsed_step']}: {summary.get('collapse_reason', '')}")
+
+
+def _claimed(claim: ClaimState, id: str, label: str, element: Element | None, living: dict[str, str] | None) -> Row:
+    job = str(claim.content.get("job", ""))
+    dead = living is not None and element is not None and job == element.job and job not in living
+    done, total = claim.progress
+    detail = f"{done}/{total} updates, {duration(claim.seconds)}"
+    if not claim.alive or dead:
+        silent = f", silent for {duration(claim.age)}" + ", its task is gone" * dead
+        return Row(id, label, "stale", detail + silent, element.log if element else None)
+    remaining = claim.remaining
+    if remaining is not None:
+        detail += f", about {duration(remaining)} to go"
+    if job:
+        detail += f", job {job}"
+    return Row(id, label, "running", detail, element.log if element else None)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: ``45 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

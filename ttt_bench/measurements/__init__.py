@@ -1,0 +1,1 @@
+"""What studies measure on a cell's models beside its trajectory."""

@@ -1,0 +1,116 @@
+"""How much of the TBS's supervised loss is retained under a mask (S4T Fig. 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ttt_bench.measurements.latents import image_size, slice_branch, slice_method
+from ttt_bench.measurements.numbers import TOTAL
+from ttt_bench.method import registry
+from ttt_bench.method.contract import Method, Model
+from ttt_bench.samples.loading import SampleSet
+from ttt_bench.source.branches import load_model
+from ttt_bench.source.spec import BranchSpec
+from ttt_bench.source.training import hash_seed
+from ttt_bench.tasks.losses import task_losses, weighted_sum
+
+Notify = Callable[[int, int, str], None]
+
+RATIOS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+NOISE_SEEDS = (0, 1, 2)
+
+
+@torch.no_grad()
+def tbs_losses(
+    model: Model,
+    method: Method,
+    samples: SampleSet,
+    ratio: float,
+    noise_seed: int,
+    batch_size: int,
+    strangers: bool = False,
+) -> dict[str, float]:
+    """Supervised TBS loss of every task and their weighted total over ``samples``, in eval mode.
+
+    Args:
+        model: the source model with its trained branch.
+        method: decides how masks are drawn.
+        samples: labelled images.
+        ratio: the share that is hidden.
+        noise_seed: of the masks; ratios with the same seed share their noise.
+        batch_size: images at a time; a batch's loss counts by its images.
+        strangers: give the TBS the latents of the next image in the batch, which say nothing about this one.
+    """
+    model.eval()
+    branch, masked = slice_branch(model, method), slice_method(replace(method, mask_ratio=ratio))  # type: ignore[type-var]
+    device = next(model.parameters()).device
+    sums: dict[str, float] = {}
+    for first in range(0, len(samples), batch_size):
+        batch = samples.batch(range(first, min(first + batch_size, len(samples)))).to(device)
+        size = image_size(batch.images)
+        mask = masked.draw_mask(model, batch.images, torch.Generator().manual_seed(hash_seed(noise_seed, 7, first)))
+        slices = branch.slices(model.network.features(batch.images), size)
+        if strangers:
+            slices = slices.roll(1, dims=0)
+        losses = task_losses(branch.reconstruct(slices, mask, masked.square(size), size), batch.labels)
+        for name, loss in {**losses, TOTAL: weighted_sum(losses)}.items():
+            sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
+    return {name: value / len(samples) for name, value in sums.items()}
+
+
+def measure_tbs(
+    spec: BranchSpec,
+    options: dict[str, Any],
+    validation: SampleSet,
+    cache: Path,
+    extra: tuple[Path, ...] = (),
+    device: torch.device | str = "cpu",
+    notify: Notify | None = None,
+) -> dict[str, Any]:
+    """Losses at every ratio and noise seed, as they are stored.
+
+    Args:
+        spec: the trained branch; its checkpoints must be there.
+        options: of the method.
+        validation: held-out source images with labels; no target is involved.
+        cache: root of the checkpoints.
+        extra: method files given by path.
+        device: where to compute.
+        notify: told about every ratio.
+
+    Raises:
+        UserError: the method has no TBS that predicts tasks.
+    """
+    method = registry.create(spec.method, options, extra)
+    trained_ratio = slice_method(method).mask_ratio
+    model = load_model(spec, method, cache).to(device)
+    losses: dict[str, list[list[float]]] = {}
+    for done, ratio in enumerate(RATIOS, start=1):
+        found = [tbs_losses(model, method, validation, ratio, seed, spec.source.training.batch_size)
+                 for seed in NOISE_SEEDS]  # fmt: skip
+        for name in found[0]:
+            losses.setdefault(name, []).append([each[name] for each in found])
+        if notify is not None:
+            notify(done, len(RATIOS), "mask ratios")
+    return {
+        "source": spec.source.domain,
+        "method": spec.method,
+        "options": options,
+        "seed": spec.source.seed,
+        "training": "joint" if spec.source.joint else "shared",
+        "size": list(spec.source.size),
+        "split": validation.split,
+        "images": len(validation),
+        "trained_ratio": trained_ratio,
+        "ratios": list(RATIOS),
+        "noise_seeds": list(NOISE_SEEDS),
+        "losses": losses,
+        "strangers": tbs_losses(
+            model, method, validation, 0.0, NOISE_SEEDS[0], spec.source.training.batch_size, strangers=True
+        ),
+    }

@@ -1,1 +1,0 @@
-"""The shared multi-task network: one encoder, one head per task."""

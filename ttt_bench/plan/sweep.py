@@ -1,0 +1,117 @@
+"""What a sweep is asked to do: every setting, with the presets that give the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.identity import identity, plain
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.source.spec import TRAINING_PRESETS, TrainingConfig
+
+RECIPES = ("native", "paper")
+PROTOCOLS = ("online", "episodic", "single")
+TRAININGS = ("shared", "joint")
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """All settings of one sweep; the cells are the product of its tuples."""
+
+    pairs: tuple[str, ...]
+    methods: tuple[tuple[str, dict[str, Any]], ...]
+    """(name, complete options); the controls are among them."""
+    recipes: tuple[str, ...] = ("native",)
+    protocols: tuple[str, ...] = ("online",)
+    trainings: tuple[str, ...] = ("shared",)
+    seeds: tuple[int, ...] = (0,)
+    tasks: tuple[str, ...] | None = None
+    """None: all that a pair shares."""
+    size: tuple[int, int] = (64, 64)
+    steps: int = 10
+    eval_steps: tuple[int, ...] = ()
+    """Empty: every step from 0 to ``steps``."""
+    batch_size: int = 8
+    batches: int = 8
+    """Target batches; 0: the whole target set."""
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig("resnet10", "conv"))
+    source_training: TrainingConfig = field(default_factory=lambda: TRAINING_PRESETS["fast"])
+    precision: str = "fp32"
+    """One of ``PRECISIONS``; of the adaptation, not of source training."""
+    compiled: bool = False
+    """Whether encoders are compiled for the adaptation."""
+    input_noise: float = 0.0
+    """Gaussian noise on the target images, in their standard deviations (``adaptation.stream``)."""
+    released: tuple[str, ...] = ()
+    """Switches of ``plan.released`` that are on."""
+
+    @property
+    def id(self) -> str:
+        """Identity of the request."""
+        # Left out where they say nothing, so that requests from before these fields keep theirs.
+        later = ("input_noise", "released", "compiled")
+        request = {k: v for k, v in plain(self).items() if k not in later or v}
+        described = {"network": self.network.describe(), "source_training": self.source_training.describe()}
+        return identity({**request, **described})
+
+    @property
+    def steps_scored(self) -> tuple[int, ...]:
+        """The steps at which the target is scored."""
+        return self.eval_steps or tuple(range(self.steps + 1))
+
+    def check(self) -> SweepConfig:
+        """Return self.
+
+        Raises:
+            UserError: a setting is out of range; the message names its option.
+        """
+        for option, values, valid in (
+            ("--recipes", self.recipes, RECIPES),
+            ("--protocols", self.protocols, PROTOCOLS),
+            ("--training", self.trainings, TRAININGS),
+            ("--precision", (self.precision,), PRECISIONS),
+        ):
+            for value in values:
+                if value not in valid:
+                    raise UserError(f"{option} {value!r} is unknown.", did_you_mean(value, valid))
+        if not 0 <= self.input_noise < float("inf"):
+            raise UserError(f"input_noise must be a scale of at least 0, not {self.input_noise}.")
+        for option, number, least in (
+            ("--steps", self.steps, 1), ("--batch-size", self.batch_size, 1), ("--batches", self.batches, 0),
+            ("--size", min(self.size), 32), ("--seeds", len(self.seeds), 1), ("--pairs", len(self.pairs), 1),
+        ):  # fmt: skip
+            if number < least:
+                raise UserError(f"{option} must be at least {least}, not {number}.")
+        scored = self.steps_scored
+        if list(scored) != sorted(set(scored)) or scored[0] != 0 or scored[-1] > self.steps:
+            raise UserError(
+                f"--eval-steps {','.join(map(str, scored))} must rise from 0 to at most {self.steps} (--steps)."
+            )
+        return self
+
+
+PAPER_EVAL_STEPS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)
+
+# S4T section 4.1 and appendix A; the evaluation grid is section C.5's of the method notes.
+_PAPER: dict[str, Any] = {
+    "size": (256, 256),
+    "steps": 40,
+    "eval_steps": PAPER_EVAL_STEPS,
+    "batch_size": 8,
+    "batches": 0,
+    "seeds": (0, 1, 2),
+    "recipes": ("paper",),
+    "protocols": ("online",),
+    "trainings": ("joint",),
+    "network": NetworkConfig("resnet50", "linear", weights="imagenet"),
+    "source_training": TRAINING_PRESETS["paper"],
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "paper": _PAPER,
+    "released": {**_PAPER, "released": "all"},
+}
+"""Named sets of defaults; any option given on the command line wins. ``released`` is text as after ``--released``."""

@@ -1,0 +1,258 @@
+"""Decoded samples on disk, each decoded once per machine and then mapped into memory. No torch.
+
+One folder per (domain fingerprint, split, count) with one array file per field. It is built under another name
+and renamed when complete, so a folder under its own name is complete, and whoever finishes first wins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.errors import UserError
+from ttt_bench.files import write_json
+from ttt_bench.identity import identity
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+LAYOUT = 1
+"""Raise it when the stored form changes."""
+STALE_SECONDS = 3600.0
+"""An unfinished build that nobody has touched for so long is a dead one's."""
+CHUNK = 16
+"""Samples per task of a worker."""
+WORTH_A_POOL = 64
+"""Fewer samples than this are decoded faster than processes start."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one part of a sample is stored."""
+
+    dtype: str
+    channels: int
+    """0: (H, W); else image (H, W, C) or label (C, H, W)."""
+
+    def shape(self, name: str, size: tuple[int, int]) -> tuple[int, ...]:
+        """Shape of one stored sample."""
+        if not self.channels:
+            return size
+        return (*size, self.channels) if name == "image" else (self.channels, *size)
+
+
+FIELDS: dict[str, Field] = {
+    "image": Field("|u1", 3),
+    "semseg": Field("|u1", 0),
+    # Half precision errs by at most 2^-11 < 0.05 % of the depth, and by 0.03 degrees in a normal; 255 is exact.
+    "depth": Field("<f2", 1),
+    "normal": Field("<f2", 3),
+    "edge": Field("|u1", 1),
+}
+
+
+def fields_of(domain: Domain) -> dict[str, Field]:
+    """The stored fields of ``domain``: the image and its tasks' labels."""
+    return {name: field for name, field in FIELDS.items() if name == "image" or name in domain.tasks}
+
+
+def pack(sample: Sample, domain: Domain) -> dict[str, Array]:
+    """A sample in stored form; uncached reads go through it too, so a cache never changes a number."""
+    return {
+        name: (sample.image if name == "image" else sample.labels[name]).astype(field.dtype)
+        for name, field in fields_of(domain).items()
+    }
+
+
+def default_workers() -> int:
+    """Two processes where there are two processors."""
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class SampleCache:
+    """The stored form of the first ``count`` samples of one split."""
+
+    domain: Domain
+    split: Split
+    count: int
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished arrays lie."""
+        key = {"layout": LAYOUT, "domain": self.domain.fingerprint(), "split": self.split, "count": self.count}
+        return self.root / "samples" / identity(key)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Array shape by field."""
+        fields = fields_of(self.domain)
+        return {name: (self.count, *field.shape(name, self.domain.size)) for name, field in fields.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk, without headers."""
+        return sum(int(np.prod(shape)) * np.dtype(FIELDS[name].dtype).itemsize for name, shape in self.shapes().items())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every array is there in full length."""
+        return all(_whole(self.folder / f"{name}.npy", FIELDS[name], shape) for name, shape in self.shapes().items())
+
+    def open(self) -> dict[str, Array]:
+        """The arrays, mapped read-only; the pages are shared by all processes."""
+        return {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in self.shapes()}
+
+    def build(self, progress: Progress | None = None, workers: int | None = None) -> None:
+        """Decode every sample unless that has been done; safe to call from several processes at once.
+
+        Raises:
+            UserError: the disk is full, a file of the domain is unreadable, or a worker process died.
+        """
+        if self.complete:
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        log.info("Decoding %s: %.2f GB in %s.", self, self.nbytes / 1e9, self.folder)
+        draft = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
+        try:
+            self._fill(draft, progress, default_workers() if workers is None else workers)
+            self._publish(draft)
+        except OSError as error:
+            raise self._explained(error) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.split} samples of {self.domain.name} at {self.domain.size[0]}x{self.domain.size[1]}"
+
+    def _fill(self, draft: Path, progress: Progress | None, workers: int) -> None:
+        for name, shape in self.shapes().items():
+            _allocate(draft / f"{name}.npy", FIELDS[name].dtype, shape)
+        chunks = [range(i, min(i + CHUNK, self.count)) for i in range(0, self.count, CHUNK)]
+        alone = workers < 2 or self.count < WORTH_A_POOL or multiprocessing.current_process().daemon
+        done = 0
+        for size in self._alone(draft, chunks) if alone else self._pooled(draft, chunks, workers):
+            done += size
+            os.utime(draft)  # tells other builders that this build is alive
+            if progress is not None:
+                progress(done, self.count)
+
+    def _alone(self, draft: Path, chunks: list[range]) -> Iterator[int]:
+        return (_decode_chunk(self.domain, self.split, chunk, draft) for chunk in chunks)
+
+    def _pooled(self, draft: Path, chunks: list[range], workers: int) -> Iterator[int]:
+        # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_die_with_parent)
+        try:
+            waiting: set[Future[int]] = {
+                pool.submit(_decode_chunk, self.domain, self.split, chunk, draft) for chunk in chunks
+            }
+            while waiting:
+                finished, waiting = wait(waiting, timeout=60.0, return_when=FIRST_COMPLETED)
+                os.utime(draft)
+                for future in finished:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"A process that decoded {self.domain.name} died (out of memory, or killed).", "Run it again."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _publish(self, draft: Path) -> None:
+        write_json(draft / "about.json", {"domain": self.domain.name, "split": self.split, "count": self.count})
+        for path in draft.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        draft.chmod(0o755)
+        if self.folder.exists() and not self.complete:
+            self._discard()
+        try:
+            draft.rename(self.folder)
+        except OSError as error:
+            # Somebody else was faster: theirs is as good, being a function of the same content.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not self.complete:
+                raise
+
+    def _discard(self) -> None:
+        """Move a damaged folder out of the way; only a failing disk or a meddling hand makes one."""
+        grave = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rename(grave / "damaged")
+        shutil.rmtree(grave, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed builds have left."""
+        for path in self.folder.parent.glob("*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _explained(self, error: OSError) -> UserError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return UserError(
+                f"The disk is full: {self} need {self.nbytes / 1e9:.2f} GB under {self.root}.",
+                "Free some space, choose another folder with --cache, or use fewer samples or smaller images.",
+            )
+        return UserError(f"The cache of {self} could not be written: {error}.", "Choose another folder with --cache.")
+
+
+def _allocate(path: Path, dtype: str, shape: tuple[int, ...]) -> None:
+    """An array file whose blocks exist: writing to a mapped hole on a full disk would kill the process."""
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape).flush()
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _whole(path: Path, field: Field, shape: tuple[int, ...]) -> bool:
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):  # missing or cut short
+        return False
+    return bool(array.shape == shape and array.dtype == np.dtype(field.dtype))
+
+
+def _decode_chunk(domain: Domain, split: Split, indices: range, draft: Path) -> int:
+    arrays = {name: np.load(draft / f"{name}.npy", mmap_mode="r+") for name in fields_of(domain)}
+    for index in indices:
+        for name, value in pack(domain.sample(split, index), domain).items():
+            arrays[name][index] = value
+    for array in arrays.values():
+        array.flush()
+    return len(indices)
+
+
+def _die_with_parent() -> None:
+    """End this worker when the process that started it is gone, even by a kill; it would wait forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,47 @@
+"""Writing a study down: one page, one CSV, one LaTeX file, and its figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ttt_bench.files import write_atomically, write_text
+from ttt_bench.report.markup import latex, markdown
+from ttt_bench.report.tables import TextTable
+from ttt_bench.studies.catalogue import Study
+
+FOLDER = "study"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A study's tables, numbers and figure, before they are written."""
+
+    tables: tuple[TextTable, ...]
+    frame: pd.DataFrame
+
+
+def write_page(study: Study, outcome: Outcome, folder: Path, command: str, figure: bool) -> list[Path]:
+    """Write ``table.md``, ``table.csv`` and ``table.tex`` into ``folder/study``.
+
+    Args:
+        study: what was asked.
+        outcome: what was found.
+        folder: of the sweep.
+        command: how to make it again.
+        figure: whether a ``figure.png`` lies beside the page.
+    """
+    target = folder / FOLDER
+    lines = [f"# {study.title}", "", f"*{study.question}*", ""]
+    lines += [f"S4T paper, {study.paper}: {study.printed}.", ""]
+    lines.append(markdown(outcome.tables, level=2))
+    if figure:
+        lines += ["![figure](figure.png)", ""]
+    lines += ["## What to keep in mind", "", *(f"- {note}" for note in study.notes), "", f"`{command}`", ""]
+    write_text(target / "table.md", "\n".join(lines))
+    csv = outcome.frame.to_csv(index=False).encode()
+    write_atomically(target / "table.csv", lambda file: file.write(csv))
+    write_text(target / "table.tex", latex(outcome.tables, f"{study.title} (S4T, {study.paper})"))
+    return [target / f"table.{kind}" for kind in ("md", "csv", "tex")]

@@ -1,0 +1,1 @@
+"""What methods share: views, flows, moments, early features, masked autoencoders."""
