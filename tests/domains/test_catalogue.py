@@ -47,9 +47,9 @@ def test_opens_domains_and_corruptions_by_name():
 @pytest.mark.parametrize(
     ("spec", "message", "hint"),
     [
-        ("rooms/studo", "no look 'studo'", "Did you mean 'studio'"),
-        ("rooms", "with a look", "studio"),
-        ("rooms/", "with a look", "studio"),
+        ("rooms/studo", "no member 'studo'", "Did you mean 'studio'"),
+        ("rooms", "with one of its members", "studio"),
+        ("rooms/", "with one of its members", "studio"),
         ("nyudv3", "Unknown domain 'nyudv3'", "Did you mean 'nyudv2'"),
         ("", "Unknown domain ''", "Valid"),
         ("rooms/studio+fogg:5", "Unknown corruption 'fogg'", "Did you mean 'fog'"),

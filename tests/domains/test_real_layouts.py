@@ -110,7 +110,7 @@ def test_labels_are_those_of_the_drawing(made, layout, reader):
 
 
 def draw_classes():
-    from ttt_bench.domains.rooms.furniture import CLASSES
+    from ttt_bench.domains.rooms.family import CLASSES
 
     return CLASSES
 

@@ -7,7 +7,8 @@ import pytest
 
 from ttt_bench.domains.rooms.cast import cast
 from ttt_bench.domains.rooms.domain import Rooms
-from ttt_bench.domains.rooms.furniture import BUILDERS, CLASSES
+from ttt_bench.domains.rooms.family import CLASSES
+from ttt_bench.domains.rooms.furniture import BUILDERS
 from ttt_bench.domains.rooms.looks import LOOKS
 from ttt_bench.domains.rooms.parts import BOX, CYLINDER, ELLIPSOID, UNLABELLED, Dice
 from ttt_bench.domains.rooms.scene import build_scene

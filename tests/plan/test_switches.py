@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from tiny_sweep import REPOSITORY
 
+from ttt_bench.domains.catalogue import family_of
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.nyudv2 import frames as nyudv2
-from ttt_bench.domains.pairs import family, make_pair
+from ttt_bench.domains.pairs import make_pair
 from ttt_bench.domains.pascal import reader as pascal
 from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.errors import UserError
@@ -106,7 +107,7 @@ def test_metrics_that_enter_delta_exist():
     [("rooms/fog+snow:2", "taskonomy"), ("taskonomy", "taskonomy"), ("nyudv2+fog:5", "nyudv2"), ("pascal", "pascal")],
 )
 def test_rooms_count_as_taskonomy(name, expected):
-    assert family(name) == expected
+    assert family_of(name) == expected
 
 
 # --- what each does -----------------------------------------------------------------------------

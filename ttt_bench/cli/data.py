@@ -24,20 +24,23 @@ def check(
     folder: Annotated[Path, typer.Argument(help="A data set, or a folder that holds several.")],
     every: Annotated[int, typer.Option(min=1, help="Read every so many-th image only (1: all).")] = 1,
     all_problems: Annotated[bool, typer.Option("--all", help=f"Name all files, not {SHOWN} of a kind.")] = False,
+    domain: Annotated[list[Path] | None, typer.Option(help="A domain file of your own (repeatable).")] = None,
 ) -> None:
     """Recognise what lies in a folder and look at every file; exit 1 when something is wrong."""
-    from ttt_bench.domains.disk.checking import check as check_files
-    from ttt_bench.domains.disk.checklists import checklist_of
-    from ttt_bench.domains.disk.layouts import LAYOUTS, recognise
+    from ttt_bench.domains.catalogue import list_families
+    from ttt_bench.domains.disk.checklists import check_found
+    from ttt_bench.domains.disk.layouts import recognise
 
-    found = list(recognise(folder))
+    extra = tuple(domain or ())
+    found = list(recognise(folder, extra))
     if not found:
-        holds = "; ".join(f"{layout.name}: {layout.holds}" for layout in LAYOUTS)
+        layouts = [layout for family in list_families(extra) for layout in family.layouts]
+        holds = "; ".join(f"{layout.name}: {layout.holds}" for layout in layouts)
         raise UserError(f"{folder} holds no data set that is known here.", f"Known layouts: {holds}.")
     wrong = False
     for data in found:
         with _bar(f"checking {data.layout.name}") as progress:
-            report = check_files(f"{data.layout.name} in {data.root}", checklist_of(data), every, progress)
+            report = check_found(data, every, progress)
         _show(report, None if all_problems else SHOWN)
         wrong = wrong or bool(report.problems)
     if wrong:

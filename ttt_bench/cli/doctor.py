@@ -80,18 +80,19 @@ def _machine(out: Path) -> Iterator[Finding]:
 
 
 def _data(roots: dict[str, Path]) -> Iterator[Finding]:
-    from ttt_bench.domains.catalogue import find_root, list_domains, open_domain
+    from ttt_bench.domains.catalogue import find_root, list_families, open_domain
     from ttt_bench.domains.disk.roots import UnnamedRootError
 
-    for entry in list_domains():
-        if not entry.needs_root:
+    for family in list_families():
+        if not family.needs_root:
             continue
         try:
-            located = find_root(entry, roots)
-            domain = open_domain(entry.name, (64, 64), roots)
+            located = find_root(family, "", roots)
+            member = next(iter(family.titles()), "")
+            domain = open_domain(f"{family.name}/{member}" if member else family.name, (64, 64), roots)
             counts = f"{domain.length('train')} training and {domain.length('test')} test images"
-            yield True, f"{entry.name}: {counts} ({located.origin})"
+            yield True, f"{domain.name}: {counts} ({located.origin})"
         except UnnamedRootError as error:
-            yield None, f"{entry.name}: {error.message} {error.hint}"
+            yield None, f"{family.name}: {error.message} {error.hint}"
         except UserError as error:
-            yield False, f"{entry.name}: {error.message} {error.hint}"
+            yield False, f"{family.name}: {error.message} {error.hint}"

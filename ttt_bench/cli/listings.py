@@ -69,16 +69,26 @@ def _native(info: MethodInfo) -> str:
     return ", ".join([f"{spec.name} {rate}", *details])
 
 
-def show_domains() -> None:
-    """List all domains."""
-    from ttt_bench.domains.catalogue import list_domains
+def show_domains(extra: tuple[Path, ...] = ()) -> None:
+    """List all domains; those of one family with severities on one line."""
+    from ttt_bench.domains.catalogue import list_families
 
     table = Table()
     for column in ("domain", "what it is", "tasks", "classes", "needs"):
         table.add_column(column)
-    for entry in list_domains():
-        needs = f"--data {entry.name}=FOLDER" if entry.needs_root else "nothing"
-        table.add_row(entry.name, entry.description, " ".join(entry.tasks), str(len(entry.classes)), needs)
+    for family in list_families(extra):
+        needs = f"--data {family.name}=FOLDER" if family.needs_root else "nothing"
+        rest = (" ".join(family.tasks), str(len(family.classes) or "as on disk"), needs)
+        if family.severities:
+            named = ", ".join(family.members)
+            first, last = family.severities[0], family.severities[-1]
+            table.add_row(f"{family.name}/KIND-{first}..{last}", f"{family.title}; kinds: {named}", *rest)
+            continue
+        for member, title in (family.titles() or {"": ""}).items():
+            name = f"{family.name}/{member}" if member else family.name
+            table.add_row(name, f"{family.title}: {title}" if title else family.title, *rest)
+        if family.named_by_user:
+            table.add_row(f"{family.name}/NAME", "another of the same", *rest[:2], f"--data {family.name}/NAME=FOLDER")
     console.print(table)
     console.print(
         "Any domain takes a corruption: nyudv2+fog:5 (15 ImageNet-C kinds, severities 1-5). "

@@ -1,145 +1,161 @@
-"""All domains by name: one table of families, from which a written name is opened. Numpy at most, no torch."""
+"""All domains by name: a written name is opened by the family that declares it. Numpy at most, no torch."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.disk.layouts import open_layout
 from ttt_bench.domains.disk.roots import Located, environment_variable, locate
+from ttt_bench.domains.family import Family
+from ttt_bench.domains.finding import families, resolve
 from ttt_bench.errors import UserError, did_you_mean
 
 __all__ = [
-    "FAMILIES", "DomainInfo", "Family", "environment_variable", "find_root", "list_domains", "open_domain",
+    "DomainInfo", "environment_variable", "families", "family_of", "find_root", "list_domains", "list_families",
+    "open_domain",
 ]  # fmt: skip
 Size = tuple[int, int]
-ALL_TASKS = ("semseg", "depth", "normal", "edge")
 
 
 @dataclass(frozen=True)
 class DomainInfo:
-    """One line of the list of domains."""
+    """One domain of a family."""
 
-    name: str
-    """What to write on the command line; also the key of ``--data`` when a root is needed."""
-    tasks: tuple[str, ...]
-    classes: tuple[str, ...]
-    description: str
-    needs_root: bool
-    download: str = ""
-    """Where the files can be had, in words; nothing is ever downloaded."""
+    family: Family
+    member: str = ""
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to write on the command line."""
+        return f"{self.family.name}/{self.member}" if self.member else self.family.name
+
+    @property
+    def description(self) -> str:
+        """What it is, in words."""
+        return f"{self.family.title}: {self.title}" if self.title else self.family.title
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Those of its family."""
+        return self.family.tasks
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of its family; empty where the files decide."""
+        return self.family.classes
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether somebody must say where its files are."""
+        return self.family.needs_root
 
 
-@dataclass(frozen=True)
-class Family:
-    """Domains that one piece of code opens."""
-
-    entries: Callable[[], tuple[DomainInfo, ...]]
-    open: Callable[[str, Size, Path | None], Domain]
-    """(name without corruptions, (H, W), root if one is needed) -> the domain."""
+def list_families(extra: tuple[Path, ...] = ()) -> tuple[Family, ...]:
+    """Every family, those that need nothing on disk first, by name."""
+    return tuple(sorted(families(extra).values(), key=lambda family: (family.needs_root, family.name)))
 
 
-def _rooms_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.rooms.furniture import CLASSES
-    from ttt_bench.domains.rooms.looks import LOOKS
-
+def list_domains(extra: tuple[Path, ...] = ()) -> tuple[DomainInfo, ...]:
+    """Every domain without corruptions, in a fixed order; touches no file but declarations."""
     return tuple(
-        DomainInfo(f"rooms/{name}", ALL_TASKS, CLASSES, f"procedural rooms: {look.title}", False)
-        for name, look in LOOKS.items()
+        DomainInfo(family, member, title)
+        for family in list_families(extra)
+        for member, title in (family.titles() or {"": ""}).items()
     )
 
 
-def _open_rooms(name: str, size: Size, root: Path | None) -> Domain:
-    from ttt_bench.domains.rooms.domain import Rooms
-
-    return Rooms(name.partition("/")[2], size)
-
-
-def _nyudv2_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.nyudv2.frames import CLASSES
-
-    where = (
-        "the README of ATRC or InvPT on GitHub (the archive NYUDv2), or from the NYU Depth V2 page of New York "
-        "University (nyu_depth_v2_labeled.mat, then `python -m ttt_bench data prepare nyudv2`)"
-    )
-    what = "NYU Depth V2: 795 + 654 labelled frames of real rooms"
-    return (DomainInfo("nyudv2", ALL_TASKS, CLASSES, what, True, where),)
-
-
-def _pascal_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.pascal.reader import CLASSES
-
-    where = "the README of ATRC or InvPT on GitHub (the archive PASCALContext)"
-    what = "PASCAL-Context: 4998 + 5105 photographs of all kinds"
-    return (DomainInfo("pascal", ("semseg", "normal", "edge"), CLASSES, what, True, where),)
-
-
-def _taskonomy_entries() -> tuple[DomainInfo, ...]:
-    from ttt_bench.domains.taskonomy.reader import CLASSES
-
-    where = "the Taskonomy page of Stanford and EPFL, through its download tool omnidata-tools (subset tiny)"
-    what = "Taskonomy tiny: scans of 25 + 5 + 5 real buildings"
-    return (DomainInfo("taskonomy", ALL_TASKS, CLASSES, what, True, where),)
-
-
-def _open_files(name: str, size: Size, root: Path | None) -> Domain:
-    from ttt_bench.domains.disk.layouts import open_layout
-
-    assert root is not None
-    return open_layout(name, root, size)
-
-
-FAMILIES: dict[str, Family] = {
-    "rooms": Family(_rooms_entries, _open_rooms),
-    "nyudv2": Family(_nyudv2_entries, _open_files),
-    "pascal": Family(_pascal_entries, _open_files),
-    "taskonomy": Family(_taskonomy_entries, _open_files),
-}
-"""By the part of the name before a slash. A new reader is one more line here."""
-
-
-def list_domains() -> tuple[DomainInfo, ...]:
-    """Every domain without corruptions, in a fixed order; touches no file."""
-    return tuple(entry for family in FAMILIES.values() for entry in family.entries())
-
-
-def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None) -> Domain:
-    """Open a domain by its written name.
+def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None, extra: tuple[Path, ...] = ()) -> Domain:
+    """Open a domain by its written name, once per process.
 
     Args:
         spec: ``rooms/studio``, ``nyudv2``, or either with corruptions: ``nyudv2+fog:5``.
         size: (H, W) of every image and label.
         roots: folder by domain name, from ``--data``; the environment and the configuration file are asked next.
+        extra: files that declare families, from ``--domain``.
 
     Raises:
         UserError: a part of the name is unknown, or the data is not where it should be.
     """
     base, *changes = (part.strip() for part in spec.split("+"))
-    parsed = [_parse_corruption(change, spec) for change in changes]
-    known = {entry.name: entry for entry in list_domains()}
-    if base not in known:
-        raise _unknown(base, known)
-    root = find_root(known[base], roots or {}).path if known[base].needs_root else None
-    domain = FAMILIES[base.partition("/")[0]].open(base, size, root)
-    if parsed:
+    corruptions = tuple(_parse_corruption(change, spec) for change in changes)
+    family, member = _look_up(base, extra)
+    root = find_root(family, member, roots or {}, extra).path if family.needs_root else None
+    return _open(family.name, member, size, root, extra, corruptions)
+
+
+@lru_cache(maxsize=256)
+def _open(
+    name: str,
+    member: str,
+    size: Size,
+    root: Path | None,
+    extra: tuple[Path, ...],
+    corruptions: tuple[tuple[str, int], ...],
+) -> Domain:
+    if corruptions:
         from ttt_bench.domains.corruptions.domain import corrupt
 
-        for kind, severity in parsed:
-            domain = corrupt(domain, kind, severity)
+        clean = _open(name, member, size, root, extra, corruptions[:-1])
+        return corrupt(clean, *corruptions[-1])
+    family = families(extra)[name]
+    domain = _read(family, member, size, root)
+    domain.scaling = family.scaling
+    if family.code:
+        domain.code = family.code
+        domain.reopen = (_open, (name, member, size, root, extra, ()))
     return domain
 
 
-def _unknown(base: str, known: Mapping[str, DomainInfo]) -> UserError:
-    family, slash, look = base.partition("/")
-    siblings = [name for name in known if name.startswith(f"{family}/")]
-    if siblings:
-        looks = [name.partition("/")[2] for name in siblings]
-        missing = f"no look {look!r}" if slash and look else "to be given with a look, such as rooms/studio"
-        verb = "has" if slash and look else "needs"
-        return UserError(f"Domain {family!r} {verb} {missing}.", did_you_mean(look, looks))
-    return UserError(f"Unknown domain {base!r}.", did_you_mean(base, known))
+def _read(family: Family, member: str, size: Size, root: Path | None) -> Domain:
+    if root is not None:
+        return open_layout(family, member, root, size)
+    make: Any = resolve(family, family.opens)
+    domain: Domain = make(member, size) if family.members else make(size)
+    return domain
+
+
+def _look_up(base: str, extra: tuple[Path, ...]) -> tuple[Family, str]:
+    """The family and the member that ``base`` names."""
+    known = families(extra)
+    name, slash, member = base.partition("/")
+    if name not in known:
+        raise UserError(f"Unknown domain {base!r}.", did_you_mean(base, [d.name for d in list_domains(extra)]))
+    family = known[name]
+    members = family.titles()
+    if family.named_by_user and (bool(member) == bool(slash)):
+        return family, member
+    if not members and not slash:
+        return family, ""
+    if not members:
+        raise UserError(f"Domain {name!r} is one domain and has no {member!r}.", f"Write {name}.")
+    if not member:
+        example = f"{name}/{next(iter(members))}"
+        hint = did_you_mean(member, _shown(family))
+        raise UserError(f"Domain {name!r} needs to be given with one of its members, such as {example}.", hint)
+    if member not in members:
+        raise UserError(f"Domain {name!r} has no member {member!r}.", _nearest(family, member))
+    return family, member
+
+
+def _shown(family: Family) -> list[str]:
+    """Members as they are listed: with severities as a range."""
+    if not family.severities:
+        return list(family.titles())
+    levels = f"{family.severities[0]}..{family.severities[-1]}"
+    return [f"{text.partition(':')[0]}-{levels}" for text in family.members]
+
+
+def _nearest(family: Family, member: str) -> str:
+    hint = did_you_mean(member, family.titles())
+    near = hint.partition("? ")[0] + "? " if "? " in hint else ""
+    return near + f"Valid: {', '.join(_shown(family))}."
 
 
 def _parse_corruption(text: str, spec: str) -> tuple[str, int]:
@@ -158,10 +174,30 @@ def _parse_corruption(text: str, spec: str) -> tuple[str, int]:
     return kind, severity
 
 
-def find_root(entry: DomainInfo, roots: Mapping[str, Path]) -> Located:
+def find_root(family: Family, member: str, roots: Mapping[str, Path], extra: tuple[Path, ...] = ()) -> Located:
     """The folder of a domain that needs one, and who named it.
 
     Raises:
-        UserError: nobody did, or there is no such folder.
+        UserError: nobody did, there is no such folder, or a folder is given for a domain that needs none.
     """
-    return locate(entry.name, roots, (e.name for e in list_domains() if e.needs_root), entry.download)
+    named = [family.name for family in list_families(extra) if family.needs_root]
+    _check_roots(roots, named, extra)
+    if not (family.named_by_user and member):
+        return locate(family.name, roots, named, family.download)
+    full = f"{family.name}/{member}"
+    return locate(full, roots, [*named, full], family.download)
+
+
+def _check_roots(roots: Iterable[str], named: list[str], extra: tuple[Path, ...]) -> None:
+    known = families(extra)
+    for key in roots:
+        name, slash, _ = key.partition("/")
+        if name not in named or (slash and not known[name].named_by_user):
+            raise UserError(f"--data {key}=...: no domain of that name reads files.", did_you_mean(key, named))
+
+
+def family_of(name: str, extra: tuple[Path, ...] = ()) -> str:
+    """The family that a domain belongs to or stands in for: ``rooms/fog+snow:2`` -> ``taskonomy``."""
+    own = name.partition("+")[0].partition("/")[0]
+    known = families(extra)
+    return known[own].stands_in or own if own in known else own

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,12 @@ class Domain(ABC):
     """(H, W) of every image and label."""
     edge_definition: str = ""
     """What counts as an edge in this domain, in words."""
+    scaling: str = "imagenet"
+    """How a network that is trained here takes its pixels: one of ``normalisation.SCALINGS``."""
+    code: str = ""
+    """Hash of the file that declares it, when that is not the project's own."""
+    reopen: tuple[Callable[..., Domain], tuple[Any, ...]] | None = None
+    """How another process gets it: a class from a file given by path cannot be imported there by its name."""
 
     @abstractmethod
     def length(self, split: Split) -> int:
@@ -67,4 +74,8 @@ class Domain(ABC):
 
     def fingerprint(self) -> str:
         """Short hash of name-independent content, size, tasks and classes."""
-        return identity({"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes})
+        said = {"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes}
+        return identity({**said, "code": self.code} if self.code else said)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return super().__reduce_ex__(protocol) if self.reopen is None else self.reopen

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.domains.catalogue import family_of, open_domain
 from ttt_bench.domains.contract import Domain
 from ttt_bench.errors import UserError
 from ttt_bench.tasks import IGNORE, TASKS, get_task
@@ -24,7 +24,6 @@ PAPER_CLASSES: dict[frozenset[str], tuple[str, ...]] = {
 """The classes of the S4T paper's pairs, in the order of its code. They are fewer than the domains share (Taskonomy and
 NYUD-v2 both have tv), so they cannot be found by intersection. The paper prints "toilet" where its code means bottle,
 and swaps the first two lists. Domains of ``rooms`` stand in for Taskonomy."""
-STANDS_IN = {"rooms": "taskonomy"}
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,8 @@ def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = No
     return Pair(source, target, chosen, classes if "semseg" in chosen else ())
 
 
-def family(name: str) -> str:
-    """The data set that a domain belongs to or stands in for: ``rooms/fog+snow:2`` -> ``taskonomy``."""
-    own = name.partition("+")[0].partition("/")[0]
-    return STANDS_IN.get(own, own)
-
-
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
-    wanted = PAPER_CLASSES.get(frozenset((family(source.name), family(target.name))), source.classes)
+    wanted = PAPER_CLASSES.get(frozenset((family_of(source.name), family_of(target.name))), source.classes)
     return tuple(c for c in wanted if c in source.classes and c in target.classes)
 
 

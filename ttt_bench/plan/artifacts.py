@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from ttt_bench.domains.catalogue import open_domain
@@ -65,9 +64,4 @@ def claim_path(work: Work, context: Context) -> Path:
 
 def domain_of(need: DataNeed, context: Context) -> Domain:
     """The domain of ``need``, opened once per process."""
-    return _open(need.domain, need.size, tuple(sorted(context.roots.items())))
-
-
-@lru_cache(maxsize=64)
-def _open(name: str, size: tuple[int, int], roots: tuple[tuple[str, Path], ...]) -> Domain:
-    return open_domain(name, size, dict(roots))
+    return open_domain(need.domain, need.size, context.roots)

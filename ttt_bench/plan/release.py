@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ttt_bench.domains.pairs import Pair, family
+from ttt_bench.domains.catalogue import family_of
+from ttt_bench.domains.pairs import Pair
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.card import Accident
 from ttt_bench.method.registry import MethodInfo
@@ -126,7 +127,7 @@ class Accidents:
     @classmethod
     def of(cls, names: tuple[str, ...], pair: Pair) -> Accidents:
         """For ``pair``."""
-        return cls(names, family(pair.source.name), family(pair.target.name))
+        return cls(names, family_of(pair.source.name), family_of(pair.target.name))
 
     @property
     def _on(self) -> tuple[Switch, ...]:

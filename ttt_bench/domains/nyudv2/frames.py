@@ -14,20 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.domains.nyudv2.family import CLASSES
 from ttt_bench.domains.pixels.edges import Window, edge_map
 from ttt_bench.domains.pixels.planes import Pinhole, fit_normals
 from ttt_bench.errors import UserError
 
-NAMES = (
-    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture",
-    "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor mat", "clothes",
-    "ceiling", "books", "refrigerator", "tv", "paper", "towel", "shower curtain", "box", "whiteboard", "person",
-    "night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure", "otherfurniture", "otherprop",
-)  # fmt: skip
-"""The 40-class set by file id 1..40, with refridgerator and television under their canonical names."""
-CLASSES = NAMES[:39]
-"""Without otherprop: these files cannot tell it from void in the training frames (README of the frames), so no
-network could learn it; it counts as void in every split."""
+NAMES = (*CLASSES, "otherprop")
+"""The 40-class set by file id 1..40."""
 
 NATIVE = (240, 320)
 CROP = (slice(23, 235), slice(21, 300))

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.domains.contract import Domain, Sample, Split
-from ttt_bench.domains.nyudv2.frames import CLASSES, HOLD_OUT, NAMES
+from ttt_bench.domains.nyudv2.family import CLASSES
+from ttt_bench.domains.nyudv2.frames import HOLD_OUT, NAMES
 from ttt_bench.domains.pixels.axes import Signs, agreement, signs_of
 from ttt_bench.domains.pixels.files import (
     IDS,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.domains.pascal.family import CLASSES
 from ttt_bench.domains.pixels.axes import Signs
 from ttt_bench.domains.pixels.files import (
     IDS,
@@ -30,11 +31,6 @@ from ttt_bench.domains.pixels.files import (
 )
 from ttt_bench.errors import UserError
 
-CLASSES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "table", "dog", "horse",
-    "motorbike", "person", "potted plant", "sheep", "sofa", "train", "tv",
-)  # fmt: skip
-"""The VOC classes by id 1..20; dining table, pottedplant and tvmonitor under their canonical names."""
 FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "images": (("JPEGImages",), (".jpg", ".jpeg")),
     "parts": (("pascal-context/trainval",), (".mat",)),

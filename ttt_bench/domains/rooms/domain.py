@@ -8,7 +8,7 @@ import numpy as np
 
 from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
 from ttt_bench.domains.rooms.cast import cast
-from ttt_bench.domains.rooms.furniture import CLASSES
+from ttt_bench.domains.rooms.family import CLASSES
 from ttt_bench.domains.rooms.labels import EDGE_DEFINITION, make_labels
 from ttt_bench.domains.rooms.looks import LOOKS, get_look
 from ttt_bench.domains.rooms.paint import paint

@@ -21,10 +21,6 @@ from ttt_bench.domains.rooms.parts import (
     tube,
 )
 
-CLASSES = (
-    "refrigerator", "table", "toilet", "sofa", "bed", "sink", "chair", "tv", "bottle", "potted plant",
-)  # fmt: skip
-
 WOODS: tuple[Colour, ...] = (
     (0.62, 0.42, 0.24), (0.45, 0.28, 0.16), (0.78, 0.60, 0.40), (0.33, 0.22, 0.15), (0.85, 0.74, 0.58),
 )  # fmt: skip
@@ -302,4 +298,4 @@ def potted_plant(dice: Dice) -> Piece:
 BUILDERS: tuple[Callable[[Dice], Piece], ...] = (
     refrigerator, table, toilet, sofa, bed, sink, chair, tv, bottle, potted_plant,
 )  # fmt: skip
-"""In the order of ``CLASSES``."""
+"""In the order of ``family.CLASSES``."""

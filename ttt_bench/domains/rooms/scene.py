@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttt_bench.domains.rooms import decor
-from ttt_bench.domains.rooms.furniture import BUILDERS, CLASSES
+from ttt_bench.domains.rooms.family import CLASSES
+from ttt_bench.domains.rooms.furniture import BUILDERS
 from ttt_bench.domains.rooms.parts import LAMP, UNLABELLED, Dice, Material, Piece
 
 Vector = tuple[float, float, float]

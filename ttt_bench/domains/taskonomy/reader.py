@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
 from ttt_bench.domains.pixels.axes import Signs
 from ttt_bench.domains.pixels.files import DEEP, IDS, RGB, Array, Framing, digest, read_array, read_image, unit_normals
+from ttt_bench.domains.taskonomy.family import CLASSES
 from ttt_bench.domains.taskonomy.scenes import (
     MODALITIES,
     Listing,
@@ -30,11 +31,6 @@ from ttt_bench.domains.taskonomy.scenes import (
 )
 from ttt_bench.errors import UserError
 
-CLASSES = (
-    "bottle", "chair", "sofa", "potted plant", "bed", "table", "toilet", "tv", "microwave", "oven", "toaster", "sink",
-    "refrigerator", "book", "clock", "vase",
-)  # fmt: skip
-"""File ids 2..17 (0 = uncertain, 1 = background), couch and dining table under their canonical names."""
 FIRST_ID = 2
 MISSING = 65535
 UNITS_PER_METRE = 512
