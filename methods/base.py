@@ -23,6 +23,7 @@ class Base(Method):
         updates="nothing",
     )
     bn = "source"
+    native = None
     adapts = False
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> None:

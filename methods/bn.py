@@ -24,6 +24,7 @@ class BNOnly(Method):
         updates="running mean and variance of every batch norm",
     )
     bn = "track"
+    native = None
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
         """Nothing."""

@@ -38,7 +38,6 @@ class NCTTT(Method):
         std1, std2: of the larger and the smaller noise; std1=0: hard labels, clean against std2.
         noise: drawn ``per_sample``, or ``official``: its sum over the batch added to every sample.
         head: ``dense`` (a score per location) or ``flat`` (a score per image of ``side`` x ``side`` maps).
-        optimizer: ``adam`` as the official flag says, or the plain ``sgd`` that the official code then builds.
         weight: of the auxiliary loss in joint source training.
         refresh: run the stages behind the map too, so that their running statistics move (official).
     """
@@ -78,12 +77,11 @@ class NCTTT(Method):
     noise: str = "per_sample"
     head: str = "dense"
     side: int = 16
-    optimizer: str = "adam"
     weight: float = 1.0
     refresh: bool = True
 
     def __post_init__(self) -> None:
-        require_choice(self, noise=("per_sample", "official"), head=("dense", "flat"), optimizer=("adam", "sgd"))
+        require_choice(self, noise=("per_sample", "official"), head=("dense", "flat"))
         if self.stage not in (1, 2, 3, 4):
             raise UserError(f"nctt(stage={self.stage}): there are stages 1 to 4.")
         if self.std2 <= 0 or (self.std1 != 0 and self.std1 <= self.std2):
@@ -91,10 +89,6 @@ class NCTTT(Method):
                 f"nctt(std1={self.std1},std2={self.std2}): label 1 must mean more noise.",
                 "Choose std1 > std2 > 0, or std1=0 for hard labels.",
             )
-
-    def native_recipe(self) -> OptimizerSpec:
-        """Adam, or the plain SGD of the official code."""
-        return self.native if self.optimizer == "adam" else OptimizerSpec("sgd", lr=self.native.lr)
 
     def auxiliary(self, network: Network) -> nn.Module:
         """Projector and discriminator."""

@@ -79,8 +79,8 @@ def test_fit_settings_leave_the_network_alone():
 
 
 def test_the_controls_always_come_first():
-    assert [name for name, _ in parse_methods("tent")] == ["base", "bn", "tent"]
-    assert [name for name, _ in parse_methods("tent,base")] == ["base", "bn", "tent"]
-    names = [name for name, _ in parse_methods("all")]
+    assert [call.name for call in parse_methods("tent")] == ["base", "bn", "tent"]
+    assert [call.name for call in parse_methods("tent,base")] == ["base", "bn", "tent"]
+    names = [call.name for call in parse_methods("all")]
     assert names[:2] == ["base", "bn"]
     assert set(names) >= {"s4t", "tent", "tipi", "ttt", "tttpp", "tttflow", "clust3", "actmad", "nctt"}

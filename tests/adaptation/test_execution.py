@@ -33,7 +33,7 @@ def model():
 
 def adapter_of(model, device="cpu", **execution):
     method = registry.create("tent")
-    return Adapter(copy.deepcopy(model).to(device), method, method.native_recipe(), 0, Execution(**execution))
+    return Adapter(copy.deepcopy(model).to(device), method, method.native, 0, Execution(**execution))
 
 
 def test_bf16_is_close_to_fp32_and_keeps_parameters_in_32_bits(model, device):

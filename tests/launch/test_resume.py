@@ -55,7 +55,7 @@ def make(samples, name, options=None, optimizer=None):
         images = [samples.batch(range(4 * i, 4 * i + 4)).images for i in range(3)]
         with torch.no_grad():
             method.source_statistics(model, images, torch.Generator().manual_seed(5))
-    return Adapter(model, method, optimizer or method.native_recipe(), seed=3)
+    return Adapter(model, method, optimizer or method.native, seed=3)
 
 
 def start(samples, protocol, savepoint=None, stop_at=None, **kind):

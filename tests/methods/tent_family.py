@@ -40,7 +40,7 @@ def build_model(method, network):
 
 def build_adapter(name, network, recipe="native", seed=0, **options):
     method = create(name, options)
-    spec = method.native_recipe() if recipe == "native" else PAPER_RECIPE
+    spec = method.native if recipe == "native" else PAPER_RECIPE
     return Adapter(build_model(method, network), method, spec, seed=seed)
 
 

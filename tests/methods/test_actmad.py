@@ -113,7 +113,7 @@ def test_source_moments_are_averaged_over_batches_and_partial_ones_dropped() -> 
 @pytest.mark.parametrize("options", [{}, {"resize": "images"}, {"moments": "channel"}, {"hook": "post"}])
 def test_adapts_at_another_resolution_and_resets(options: dict[str, str]) -> None:
     method, model = fitted(**options)
-    adapter = Adapter(model, method, method.native_recipe())
+    adapter = Adapter(model, method, method.native)
     before = adapter.digest()
     running = model.network.encoder.bn1.running_mean.clone()
     for count in (8, 4, 3):
@@ -128,7 +128,7 @@ def test_adapts_at_another_resolution_and_resets(options: dict[str, str]) -> Non
 def test_heads_do_not_move() -> None:
     method, model = fitted()
     heads = {name: p.clone() for name, p in model.network.heads.named_parameters()}
-    adapter = Adapter(model, method, method.native_recipe())
+    adapter = Adapter(model, method, method.native)
     adapter.update(torch.randn(4, 3, 32, 48))
     assert all(torch.equal(p, heads[name]) for name, p in model.network.heads.named_parameters())
 
@@ -144,13 +144,13 @@ def test_resized_images_meet_the_source_at_its_own_size() -> None:
 
 def test_one_image_is_refused_by_location_and_fine_by_channel() -> None:
     method, model = fitted()
-    adapter = Adapter(model, method, method.native_recipe())
+    adapter = Adapter(model, method, method.native)
     before = adapter.digest()
     with pytest.raises(UserError, match="batch of one image"):
         adapter.update(torch.randn(1, 3, 32, 48))
     assert adapter.digest() == before, "no hook may stay behind after a refusal"
     method, model = fitted((64, 80), moments="channel")
-    loss = Adapter(model, method, method.native_recipe()).update(torch.randn(1, 3, 64, 80))
+    loss = Adapter(model, method, method.native).update(torch.randn(1, 3, 64, 80))
     assert torch.isfinite(loss)
 
 

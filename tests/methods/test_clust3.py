@@ -86,7 +86,7 @@ def test_fits_on_frozen_features_and_joins_training() -> None:
 @pytest.mark.parametrize("options", [{}, {"layout": "official", "marginal": "logit_kl"}])
 def test_adapts_and_resets(recipe: str, options: dict[str, str]) -> None:
     method, model = build(**options)
-    adapter = Adapter(model, method, method.native_recipe() if recipe == "native" else PAPER_RECIPE)
+    adapter = Adapter(model, method, method.native if recipe == "native" else PAPER_RECIPE)
     before = adapter.digest()
     for count in (8, 4, 1, 3):
         for _ in range(2):
@@ -99,7 +99,7 @@ def test_adapts_and_resets(recipe: str, options: dict[str, str]) -> None:
 def test_only_the_encoder_up_to_the_tap_moves() -> None:
     method, model = build()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    Adapter(model, method, method.native_recipe()).update(torch.randn(2, 3, 64, 96))
+    Adapter(model, method, method.native).update(torch.randn(2, 3, 64, 96))
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     weights = {key for key in moved if not key.rsplit(".", 1)[-1].startswith(("running", "num_batches"))}
     assert {key.split(".")[2] for key in weights} == {"conv1", "bn1", "layer1", "layer2"}
@@ -109,7 +109,7 @@ def test_only_the_encoder_up_to_the_tap_moves() -> None:
 def test_without_refresh_later_statistics_stay() -> None:
     method, model = build(refresh=False)
     later = model.network.encoder.layer4[0].bn1.running_mean.clone()
-    Adapter(model, method, method.native_recipe()).update(torch.randn(2, 3, 64, 96))
+    Adapter(model, method, method.native).update(torch.randn(2, 3, 64, 96))
     assert torch.equal(model.network.encoder.layer4[0].bn1.running_mean, later)
 
 

@@ -26,8 +26,8 @@ def ready(name):
 @pytest.mark.parametrize("name", list(registry.discover()))
 def test_an_update_and_a_reset_agree_with_the_cpu(name, device):
     method, model, images = ready(name)
-    there = Adapter(copy.deepcopy(model).to(device), method, method.native_recipe())
-    here = Adapter(model, method, method.native_recipe())
+    there = Adapter(copy.deepcopy(model).to(device), method, method.native)
+    here = Adapter(model, method, method.native)
     fresh = there.digest()
     with float32_products("fp32"):
         losses = [
@@ -48,8 +48,8 @@ def test_an_update_and_a_reset_agree_with_the_cpu(name, device):
 @pytest.mark.parametrize("name", list(registry.discover()))
 def test_every_method_runs_in_bf16(name, device):
     method, model, images = ready(name)
-    exact = Adapter(copy.deepcopy(model), method, method.native_recipe())
-    short = Adapter(model.to(device), method, method.native_recipe(), 0, Execution("bf16"))
+    exact = Adapter(copy.deepcopy(model), method, method.native)
+    short = Adapter(model.to(device), method, method.native, 0, Execution("bf16"))
     for _ in range(3):
         losses = [
             adapter.update(x) if method.adapts else None for adapter, x in ((exact, images), (short, images.to(device)))

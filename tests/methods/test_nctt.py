@@ -111,7 +111,7 @@ def test_fits_on_frozen_features(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("recipe", ["native", "paper"])
 def test_adapts_and_resets(recipe: str) -> None:
     method, model = build()
-    adapter = Adapter(model, method, method.native_recipe() if recipe == "native" else PAPER_RECIPE)
+    adapter = Adapter(model, method, method.native if recipe == "native" else PAPER_RECIPE)
     before = adapter.digest()
     for count in (8, 4, 1, 3):
         for _ in range(2):
@@ -124,7 +124,7 @@ def test_adapts_and_resets(recipe: str) -> None:
 def test_what_moves() -> None:
     method, model = build()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    Adapter(model, method, method.native_recipe()).update(torch.randn(2, 3, 64, 96))
+    Adapter(model, method, method.native).update(torch.randn(2, 3, 64, 96))
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     buffers = {key for key in moved if key.rsplit(".", 1)[-1].startswith(("running", "num_batches"))}
     assert {key.split(".")[2] for key in moved - buffers} == {"conv1", "bn1", "layer1"}
@@ -140,19 +140,12 @@ def test_flat_head_works_on_its_map_and_refuses_others() -> None:
     method, model = build(head="flat", side=16, embed=8)
     loss = method.source_loss(model, random_batch(model, 4, (64, 64)), torch.Generator())
     assert torch.isfinite(loss)
-    adapter = Adapter(model, method, method.native_recipe())
+    adapter = Adapter(model, method, method.native)
     assert torch.isfinite(adapter.update(torch.randn(4, 3, 64, 64)))
     with pytest.raises(UserError, match="16 x 24"):
         adapter.update(torch.randn(4, 3, 64, 96))
     with pytest.raises(UserError, match="at least 2 images"):
         adapter.update(torch.randn(1, 3, 64, 64))
-
-
-def test_optimizer_option_selects_the_native_recipe() -> None:
-    method = plugin("nctt").NCTTT
-    assert method().native_recipe().name == "adam"
-    sgd = method(optimizer="sgd").native_recipe()
-    assert (sgd.name, sgd.lr, sgd.momentum) == ("sgd", 1e-5, 0.0)
 
 
 def test_reversed_noise_and_bad_options_are_refused() -> None:

@@ -144,7 +144,7 @@ def test_adapts_and_resets(recipe: str) -> None:
     images = torch.randn(4, 3, 64, 96)
     with torch.no_grad():
         method.source_loss(model, SourceBatch(images, {}, model.network.features(images), {}), torch.Generator())
-    adapter = Adapter(model, method, method.native_recipe() if recipe == "native" else PAPER_RECIPE)
+    adapter = Adapter(model, method, method.native if recipe == "native" else PAPER_RECIPE)
     before = adapter.digest()
     for count in (8, 4, 1, 3):
         for _ in range(2):
@@ -159,7 +159,7 @@ def test_only_the_encoder_up_to_the_tap_moves() -> None:
     images = torch.randn(2, 3, 64, 96)
     randomise(model.aux)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    Adapter(model, method, method.native_recipe()).update(images)
+    Adapter(model, method, method.native).update(images)
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert {key.split(".")[2] for key in moved} == {"conv1", "bn1", "layer1", "layer2"}
     assert "network.encoder.layer2.0.bn1.running_mean" in moved

@@ -14,6 +14,7 @@ from ttt_bench.domains.pairs import make_pair
 from ttt_bench.domains.pascal import reader as pascal
 from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.errors import UserError
+from ttt_bench.method.configured import MethodCall
 from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.plan import plan as plan_module
 from ttt_bench.plan.plan import make_plan
@@ -216,8 +217,8 @@ class Mine(Method):
     assert switches(known)["late-bug"].startswith("What my own")
     pair = make_pair(FAKES["pascal"], FAKES["nyudv2"])
     accidents = Accidents.of(("late-bug",), pair)
-    assert accidents.options(known["mine"], {"bug": False}) == {"bug": True}
-    assert accidents.effects([(known["mine"], {"bug": False})], pair.tasks) == {"late-bug": "mine bug=True"}
+    assert accidents.applied(MethodCall(known["mine"])).own == {"bug": True}
+    assert accidents.effects([MethodCall(known["mine"])], pair.tasks) == {"late-bug": "mine bug=True"}
 
 
 # --- presets ------------------------------------------------------------------------------------

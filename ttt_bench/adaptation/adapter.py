@@ -38,7 +38,7 @@ class Adapter:
         self,
         model: Model,
         method: Method,
-        optimizer: OptimizerSpec,
+        optimizer: OptimizerSpec | None,
         seed: int = 0,
         execution: Execution = PLAIN,
     ) -> None:
@@ -47,7 +47,7 @@ class Adapter:
         Args:
             model: moved in place; its parameters' ``requires_grad`` flags are set here.
             method: the plug-in.
-            optimizer: the recipe's optimiser settings.
+            optimizer: the recipe's optimiser settings; None for a method without one.
             seed: seeds the method's only source of randomness.
             execution: arithmetic and compilation.
 
@@ -67,7 +67,7 @@ class Adapter:
         if method.bn == "batch":
             use_batch_statistics(model.network)
         self.parameters = self._select_parameters()
-        self.optimizer = build_optimizer(optimizer, self.parameters) if self.parameters else None
+        self.optimizer = self._build_optimizer()
         execution.compile(self.encoder)
         self._count_work()
         set_predicting(model)
@@ -81,6 +81,16 @@ class Adapter:
         for parameter in chosen:
             parameter.requires_grad_(True)
         return chosen
+
+    def _build_optimizer(self) -> torch.optim.Optimizer | None:
+        if not self.parameters:
+            return None
+        if self.spec is None:
+            raise UserError(
+                f"{self.method.name} updates parameters but declares native = None: it has no optimiser.",
+                "Declare native = OptimizerSpec(...), or update nothing.",
+            )
+        return build_optimizer(self.spec, self.parameters)
 
     def _count_work(self) -> None:
         def count(_module: nn.Module, inputs: tuple[Tensor, ...], output: list[Tensor] | Tensor) -> None:
@@ -116,6 +126,7 @@ class Adapter:
 
     def _descend(self, images: Tensor) -> Tensor | None:
         assert self.optimizer is not None
+        assert self.spec is not None
         for group in self.optimizer.param_groups:
             group["lr"] = self.spec.rate(images.shape[0])
         self.optimizer.zero_grad(set_to_none=True)

@@ -16,6 +16,7 @@ from ttt_bench.cell.run import run_cell
 from ttt_bench.cell.spec import Cell
 from ttt_bench.launch.worker import do, open_samples
 from ttt_bench.method import registry
+from ttt_bench.method.configured import MethodCall
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import SweepConfig
@@ -45,7 +46,7 @@ def _ready(folder: Path) -> tuple[Work, SampleSet]:
     """A small cell of TENT with everything it needs on disk."""
     config = SweepConfig(
         pairs=("rooms/studio->rooms/fog",),
-        methods=(("base", {}), ("tent", {})),
+        methods=tuple(MethodCall(registry.find(name)) for name in ("base", "tent")),
         batches=4,
         network=NetworkConfig("resnet18", "conv"),
         size=(96, 96),
@@ -104,7 +105,7 @@ def _median_seconds(run: Callable[[], object]) -> float:
 def _arithmetic(cell: Cell, batches: list[Tensor], folder: Path) -> float:
     """Seconds of the cell's updates and predictions alone, in the cell's order."""
     method = registry.create(cell.method, cell.options)
-    adapter = Adapter(load_model(cell.branch, method, folder), method, method.native_recipe(), cell.seed)
+    adapter = Adapter(load_model(cell.branch, method, folder), method, method.native, cell.seed)
     start = time.perf_counter()
     for images in batches:
         for step in range(cell.steps + 1):

@@ -48,7 +48,7 @@ def scale_costs(measured: Trajectory, folder: Path) -> dict[str, float]:
 def _finish_all(measured: Trajectory, folder: SweepFolder) -> int:
     config = SweepConfig(
         pairs=PAIRS,
-        methods=tuple((name, info.options) for name, info in registry.discover().items()),
+        methods=tuple(registry.parse_methods("all")),
         seeds=tuple(range(SEEDS)),
         steps=STEPS,
         batches=len(measured.loss),

@@ -21,7 +21,7 @@ from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
 from ttt_bench.machine import resident_peak
 from ttt_bench.method import registry
-from ttt_bench.method.card import PAPER_RECIPE
+from ttt_bench.method.configured import resolve
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.samples.loading import SampleSet, denormalise
@@ -104,8 +104,8 @@ def _run_identity(cell: Cell, device: torch.device | str) -> str:
 
 
 def make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
-    """``method`` at work on ``model`` by the recipe, seed and arithmetic of ``cell``."""
-    optimizer = method.native_recipe() if cell.recipe == "native" else PAPER_RECIPE
+    """``method`` at work on ``model`` by the recipe, explicit settings, seed and arithmetic of ``cell``."""
+    optimizer = resolve(method.native, cell.recipe, cell.options, method.name)
     return Adapter(model, method, optimizer, cell.seed, Execution(cell.precision, cell.compiled))
 
 

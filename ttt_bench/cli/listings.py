@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ttt_bench.method.registry import MethodInfo, discover, find
+from ttt_bench.method.info import MethodInfo
+from ttt_bench.method.registry import discover, find
 
 console = Console()
 
@@ -60,9 +61,9 @@ def _source_part(info: MethodInfo) -> str:
 
 
 def _native(info: MethodInfo) -> str:
-    if not info.adapts or info.name == "bn":
-        return "none"
     spec = info.native
+    if spec is None:
+        return "none"
     rate = f"{spec.lr_per_sample:g} x batch" if spec.lr_per_sample else f"{spec.lr:g}"
     details = [f"momentum {spec.momentum:g}"] * bool(spec.momentum) + ["nesterov"] * spec.nesterov
     details += [f"wd {spec.weight_decay:g}"] * bool(spec.weight_decay)

@@ -12,7 +12,6 @@ from ttt_bench.cli.options import Request
 from ttt_bench.cli.planning import data_lines
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.errors import UserError
-from ttt_bench.identity import plain
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
@@ -77,7 +76,7 @@ def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
     folder.remember(
         request.config.id,
         {
-            "config": plain(request.config),
+            "config": request.config.described(),
             "accidents": plan.accidents,
             "metrics": delta_metrics(request.config.released),
             "command": command(),

@@ -12,7 +12,7 @@ import numpy as np
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import canonical
 from ttt_bench.method import registry
-from ttt_bench.method.registry import MethodInfo
+from ttt_bench.method.info import MethodInfo
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Work
 from ttt_bench.store.folder import SweepFolder

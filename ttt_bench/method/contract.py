@@ -66,8 +66,8 @@ class Method:
     name: ClassVar[str]
     card: ClassVar[Card]
     bn: ClassVar[BNPolicy] = "track"
-    native: ClassVar[OptimizerSpec] = PAPER_RECIPE
-    """The published optimiser: the ``native`` recipe."""
+    native: ClassVar[OptimizerSpec | None] = PAPER_RECIPE
+    """The published optimiser: the ``native`` recipe. None: nothing is minimised, under any recipe."""
     branch: ClassVar[Literal["none", "joint", "after"]] = "none"
     """``joint``: an auxiliary branch trained with the network (or on the frozen one under shared training);
     ``after``: always fitted on the frozen network; ``none``: no trained part."""
@@ -107,10 +107,6 @@ class Method:
         raise NotImplementedError(f"{type(self).__name__} declares statistics but defines no source_statistics")
 
     # --- test time -----------------------------------------------------------------------------
-
-    def native_recipe(self) -> OptimizerSpec:
-        """The ``native`` recipe under these options; overridden where an option selects another optimiser."""
-        return self.native
 
     def prepare(self, model: Model) -> None:
         """Rebuild parts of ``model`` before adaptation (e.g. other normalisation layers); before the snapshot."""

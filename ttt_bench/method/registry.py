@@ -11,45 +11,25 @@ import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttt_bench.choices import check_once, shown
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.method.card import PAPER_RECIPE, Accident, Card, OptimizerSpec
+from ttt_bench.method.card import Accident, Card, OptimizerSpec
+from ttt_bench.method.configured import MethodCall, configure
+from ttt_bench.method.info import MethodInfo
+from ttt_bench.method.options import Option
 
 if TYPE_CHECKING:
     from ttt_bench.method.contract import Method
 
 CONTROLS = ("base", "bn")
 ENTRY_POINT_GROUP = "ttt_bench.methods"
-
-
-@dataclass(frozen=True)
-class MethodInfo:
-    """What a method's file says, read without importing it."""
-
-    name: str
-    path: Path
-    class_name: str
-    doc: str
-    card: Card
-    bn: str = "track"
-    native: OptimizerSpec = PAPER_RECIPE
-    branch: str = "none"
-    statistics: bool = False
-    adapts: bool = True
-    source_options: tuple[str, ...] = ()
-    later_options: tuple[str, ...] = ()
-    accidents: tuple[Accident, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-    """Option names with their default values."""
-    code: str = ""
-    """Hash of the file, for methods from outside: their results must not outlive an edit. The project's own
-    methods raise ``SCHEMA`` instead, so that a comment does not cost a sweep."""
 
 
 def methods_folder() -> Path:
@@ -117,14 +97,20 @@ def load(info: MethodInfo) -> type[Method]:
     return loaded
 
 
-def create(name: str, options: dict[str, Any] | None = None, extra: tuple[Path, ...] = ()) -> Method:
-    """An instance of the method ``name`` with ``options``."""
+def create(name: str, options: Mapping[str, Any] | None = None, extra: tuple[Path, ...] = ()) -> Method:
+    """An instance of the method ``name`` with ``options``.
+
+    Explicit settings of the optimiser may be among them, as in a cell's: they are the adapter's business.
+
+    Raises:
+        UserError: there is no such method, or it takes no such option or value.
+    """
     info = find(name, extra)
-    return load(info)(**complete_options(info, options or {}))
+    return load(info)(**configure(info, options or {}).own)
 
 
-def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
-    """``"all"`` or ``"tent,s4t(mask_ratio=0.5,strategy=none)"`` -> [(name, all options), ...].
+def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[MethodCall]:
+    """``"all"`` or ``"tent(lr=1e-4),s4t(mask_ratio=0.5,strategy=task)"`` -> the calls, without repeats.
 
     The two controls always come first, asked for or not.
 
@@ -132,55 +118,42 @@ def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[tuple[str, di
         UserError: a method, an option or a value is unknown.
     """
     known = discover(extra)
-    wanted: list[tuple[str, dict[str, Any]]] = []
-    for item in re.findall(r"[^,(\s]+(?:\([^)]*\))?", text):
+    wanted: list[MethodCall] = []
+    for item in split_calls(text):
         name, _, inside = item.partition("(")
-        if name == "all":
-            wanted += [(each, {}) for each in sorted(known)]
+        if name == "all" and not inside:
+            wanted += [MethodCall(known[each]) for each in sorted(known)]
         else:
-            wanted.append((find(name, extra).name, _parse_options(inside.rstrip(")"))))
+            wanted.append(configure(find(name, extra), _parse_options(name, inside.removesuffix(")"))))
     if not wanted:
         raise UserError("--methods is empty.", "Give names separated by commas, or all.")
-    controls: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in CONTROLS if name in known]
-    complete = [(name, complete_options(known[name], options)) for name, options in controls + wanted]
-    return [entry for i, entry in enumerate(complete) if entry not in complete[:i]]
+    calls = [MethodCall(known[name]) for name in CONTROLS if name in known] + wanted
+    return [call for i, call in enumerate(calls) if call not in calls[:i]]
 
 
-def _parse_options(inside: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in inside.split(",") if part.strip()]
-    for key, sign, _ in pairs:
-        if not sign:
-            raise UserError(f"The option {key!r} has no value.", "Write name(option=value,option=value).")
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def complete_options(info: MethodInfo, options: dict[str, Any]) -> dict[str, Any]:
-    """Defaults overlaid with ``options``, each of the type of its default.
+def split_calls(text: str) -> list[str]:
+    """The calls of a comma-separated list; commas within brackets do not separate.
 
     Raises:
-        UserError: an option is unknown or its value does not parse.
+        UserError: brackets do not match, or something stands behind one.
     """
-    result = dict(info.options)
-    for key, value in options.items():
-        if key not in result:
-            raise UserError(f"{info.name} has no option {key!r}.", did_you_mean(key, result))
-        result[key] = _coerce(info.name, key, value, result[key])
-    return result
+    items = []
+    for match in re.finditer(r"\s*(?P<call>[^,()\s]+\s*(\([^()]*\))?)?\s*(?P<end>,|$|.)", text, re.DOTALL):
+        if match["end"] not in (",", ""):
+            raise UserError(f"--methods {shown(text)} cannot be read.", "Write name,name(option=value,option=value).")
+        if match["call"]:
+            items.append(re.sub(r"\s+\(", "(", match["call"]))
+    return items
 
 
-def _coerce(name: str, key: str, value: Any, default: Any) -> Any:
-    if not isinstance(value, str) or isinstance(default, str):
-        return value
-    if isinstance(default, bool):
-        table = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if value.lower() in table:
-            return table[value.lower()]
-    else:
-        try:
-            return type(default)(value)
-        except (TypeError, ValueError):
-            pass
-    raise UserError(f"{name}({key}={value}): {value!r} is not a {type(default).__name__}.")
+def _parse_options(name: str, inside: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in inside.split(",") if part.strip()]
+    for key, sign, value in pairs:
+        if not sign or not value.strip():
+            raise UserError(f"{name}: the option {shown(key.strip())} has no value.", "Write name(option=value).")
+    keys = [key.strip() for key, _, _ in pairs]
+    check_once(f"{name}({shown(inside)})", keys)
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 # --- reading a file without running it ---------------------------------------------------------
@@ -210,20 +183,20 @@ def read_method(path: Path) -> MethodInfo:
 
 
 def _info(path: Path, node: ast.ClassDef, fields: dict[str, Any]) -> MethodInfo:
-    options = {
-        item.target.id: fields[item.target.id]
+    options = tuple(
+        Option(item.target.id, fields[item.target.id])
         for item in node.body
         if isinstance(item, ast.AnnAssign)
         and isinstance(item.target, ast.Name)
         and item.target.id in fields
         and "ClassVar" not in ast.unparse(item.annotation)
-    }
+    )
     class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options", "later_options", "accidents")
     return MethodInfo(
         path=path,
         class_name=node.name,
         doc=ast.get_docstring(node) or "",
-        options=options,
+        declared=options,
         name=fields["name"],
         card=fields["card"],
         **{key: fields[key] for key in class_level if key in fields},

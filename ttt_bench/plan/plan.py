@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.pairs import Pair, parse_pair
 from ttt_bench.errors import UserError
 from ttt_bench.method import registry
-from ttt_bench.method.registry import MethodInfo
+from ttt_bench.method.configured import MethodCall
+from ttt_bench.method.info import MethodInfo
 from ttt_bench.plan.release import Accidents, check_names, follows_files
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
@@ -90,33 +90,32 @@ def make_plan(
         )
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
     cells = [
-        _cell(config, pair, known[name], options, recipe, protocol, training, seed)
+        _cell(config, pair, call, recipe, protocol, training, seed)
         for pair in pairs
         for training in config.trainings
         for recipe in config.recipes
         for protocol in config.protocols
         for seed in config.seeds
-        for name, options in config.methods
+        for call in config.methods
     ]
     unique = {cell.id: cell for cell in cells}
-    used = [(known[name], options) for name, options in config.methods]
-    accidents = {pair.name: Accidents.of(config.released, pair).effects(used, pair.tasks) for pair in pairs}
+    accidents = {pair.name: Accidents.of(config.released, pair).effects(config.methods, pair.tasks) for pair in pairs}
     return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods, accidents if config.released else {})
 
 
 def _cell(
     config: SweepConfig,
     pair: Pair,
-    info: MethodInfo,
-    options: dict[str, Any],
+    call: MethodCall,
     recipe: str,
     protocol: str,
     training: str,
     seed: int,
 ) -> Cell:
     accidents = Accidents.of(config.released, pair)
-    options = accidents.options(info, options)
-    source_options = {key: options[key] for key in info.source_options}
+    call = accidents.applied(call)
+    info, source_options = call.info, call.source_part
+    call.optimizer(recipe)  # refused here rather than after training
     joint = (info.name, source_options, info.code) if training == "joint" and info.branch == "joint" else None
     available = pair.source.length("train")
     source = SourceSpec(
@@ -138,7 +137,7 @@ def _cell(
         target_fingerprint=_fingerprint(pair.target),
         target_samples=_target_samples(config, pair),
         method=info.name,
-        options={k: v for k, v in options.items() if k not in info.later_options or v != info.options[k]},
+        options={k: v for k, v in call.options.items() if k not in info.later_options or k in call.changed},
         recipe=recipe,
         protocol=protocol,
         training=training,
@@ -151,7 +150,7 @@ def _cell(
         input_noise=config.input_noise,
         scaling=accidents.scaling(accidents.target),
         order=accidents.order,
-        changed=tuple(key for key, value in options.items() if value != info.options[key]),
+        changed=tuple(call.changed),
     )
 
 

@@ -15,7 +15,8 @@ from ttt_bench.domains.catalogue import family_of
 from ttt_bench.domains.pairs import Pair
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.card import Accident
-from ttt_bench.method.registry import MethodInfo
+from ttt_bench.method.configured import MethodCall
+from ttt_bench.method.info import MethodInfo
 from ttt_bench.source.spec import TrainingConfig
 
 TASKONOMY = "taskonomy"
@@ -148,19 +149,19 @@ class Accidents:
         changes = {k: v for switch in self._on for k, v in switch.training.items() if self.source == TASKONOMY}
         return replace(config, **changes)
 
-    def options(self, info: MethodInfo, options: dict[str, Any]) -> dict[str, Any]:
-        """``options`` with those set that have their default: an option given to a method wins over a switch."""
-        changes = {k: v for a in info.accidents if self._meets(a) for k, v in a.options.items()}
-        return {k: changes[k] if k in changes and v == info.options[k] else v for k, v in options.items()}
+    def applied(self, call: MethodCall) -> MethodCall:
+        """``call`` with those options set that have their default: what is given to a method wins over a switch."""
+        changes = {k: v for a in call.info.accidents if self._meets(a) for k, v in a.options.items()}
+        return call.with_options(**{k: v for k, v in changes.items() if k not in call.given}) if changes else call
 
     def _meets(self, accident: Accident) -> bool:
         return accident.switch in self.names and accident.holds(self.source, self.target)
 
-    def effects(self, methods: Iterable[tuple[MethodInfo, dict[str, Any]]], tasks: Sequence[str]) -> dict[str, str]:
+    def effects(self, methods: Iterable[MethodCall], tasks: Sequence[str]) -> dict[str, str]:
         """What each switch that is on changes on this pair, in words; or nothing.
 
         Args:
-            methods: all of a sweep, with their options.
+            methods: all of a sweep.
             tasks: of the pair.
         """
         found: dict[str, list[str]] = {name: [] for name in self.names}
@@ -175,8 +176,8 @@ class Accidents:
                 said += [f"source training {key}={value}" for key, value in switch.training.items()]
             metrics = [id for id in switch.metrics if id.partition("/")[0] in tasks]
             said += [f"Delta from {' and '.join(metrics)}"] if metrics else []
-        for info, options in methods:
-            changed = {k: v for k, v in self.options(info, options).items() if v != options[k]}
-            for accident in filter(self._meets, info.accidents):
-                found[accident.switch] += [f"{info.name} {k}={changed[k]}" for k in accident.options if k in changed]
+        for call in methods:
+            changed = {k: v for k, v in self.applied(call).given.items() if k not in call.given}
+            for accident in filter(self._meets, call.info.accidents):
+                found[accident.switch] += [f"{call.name} {k}={changed[k]}" for k in accident.options if k in changed]
         return {name: ", ".join(dict.fromkeys(said)) for name, said in found.items()}

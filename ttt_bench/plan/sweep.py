@@ -7,6 +7,7 @@ from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.identity import identity, plain
+from ttt_bench.method.configured import MethodCall
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.source.spec import TRAINING_PRESETS, TrainingConfig
 
@@ -21,8 +22,8 @@ class SweepConfig:
     """All settings of one sweep; the cells are the product of its tuples."""
 
     pairs: tuple[str, ...]
-    methods: tuple[tuple[str, dict[str, Any]], ...]
-    """(name, complete options); the controls are among them."""
+    methods: tuple[MethodCall, ...]
+    """The controls are among them."""
     recipes: tuple[str, ...] = ("native",)
     protocols: tuple[str, ...] = ("online",)
     trainings: tuple[str, ...] = ("shared",)
@@ -52,9 +53,14 @@ class SweepConfig:
         """Identity of the request."""
         # Left out where they say nothing, so that requests from before these fields keep theirs.
         later = ("input_noise", "released", "compiled")
-        request = {k: v for k, v in plain(self).items() if k not in later or v}
+        request = {k: v for k, v in self.described().items() if k not in later or v}
         described = {"network": self.network.describe(), "source_training": self.source_training.describe()}
         return identity({**request, **described})
+
+    def described(self) -> dict[str, Any]:
+        """All settings as JSON-able fields; a method by its name and all that decides it."""
+        fields = {key: plain(value) for key, value in vars(self).items() if key != "methods"}
+        return {**fields, "methods": [call.described() for call in self.methods]}
 
     @property
     def steps_scored(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ttt_bench.errors import UserError
 from ttt_bench.method import registry
+from ttt_bench.method.configured import MethodCall
 from ttt_bench.plan.plan import Plan, make_plan
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.studies.catalogue import Study
@@ -68,55 +69,47 @@ def study_parts(
 
 
 def _refuse_nothing(study: Study, config: SweepConfig) -> None:
-    if all(name in registry.CONTROLS for name, _ in config.methods):
+    if all(call.name in registry.CONTROLS for call in config.methods):
         raise UserError(
             f"The study {study.name} needs a method beside the controls.", "Leave --methods out, or give s4t."
         )
 
 
 def _varied(study: Study, config: SweepConfig, roots: Mapping[str, Path] | None, extra: tuple[Path, ...]) -> Part:
-    known = registry.discover(extra)
-    asked = [(name, options) for name, options in config.methods if name not in registry.CONTROLS]
-    rows: list[Entry] = [(name, name, options) for name, options in config.methods if name in registry.CONTROLS]
-    for name, options in asked:
+    asked = [call for call in config.methods if call.name not in registry.CONTROLS]
+    rows = [(call.label, call) for call in config.methods if call.name in registry.CONTROLS]
+    for call in asked:
         for title, changes in VARIANTS[study.name].items():
-            missing = sorted(changes.keys() - known[name].options.keys())
+            missing = sorted(changes.keys() - call.info.options.keys())
             if missing:
                 raise UserError(
-                    f"The study {study.name} varies {missing[0]}, which {name} does not have.",
+                    f"The study {study.name} varies {missing[0]}, which {call.name} does not have.",
                     "Leave --methods out, or give s4t with options: --methods 's4t(loss_weight=0.1)'.",
                 )
-            own = f" [{_said(name, options, known[name].options)}]" if len(asked) > 1 else ""
-            rows.append((title + own, name, {**options, **changes}))
+            own = f" [{call.label}]" if len(asked) > 1 else ""
+            rows.append((title + own, call.with_options(**changes)))
     return _plan("", config, rows, roots, extra)
 
 
 def _part(key: str, config: SweepConfig, roots: Mapping[str, Path] | None, extra: tuple[Path, ...]) -> Part:
-    known = registry.discover(extra)
-    rows = [(_said(name, options, known[name].options), name, options) for name, options in config.methods]
-    return _plan(key, config, rows, roots, extra)
-
-
-Entry = tuple[str, str, dict[str, Any]]
-"""Title, method, complete options."""
+    return _plan(key, config, [(call.label, call) for call in config.methods], roots, extra)
 
 
 def _plan(
-    key: str, config: SweepConfig, rows: Sequence[Entry], roots: Mapping[str, Path] | None, extra: tuple[Path, ...]
+    key: str,
+    config: SweepConfig,
+    rows: Sequence[tuple[str, MethodCall]],
+    roots: Mapping[str, Path] | None,
+    extra: tuple[Path, ...],
 ) -> Part:
     titles: dict[str, str] = {}
-    for title, name, options in rows:
+    for title, call in rows:
         # Row by row, since a plan may restate a method's options in its cells.
-        alone = make_plan(replace(config, methods=((name, options),)), roots, extra)
+        alone = make_plan(replace(config, methods=(call,)), roots, extra)
         for cell in alone.cells:
             titles.setdefault(cell.id, title)
-    methods = tuple((name, options) for _, name, options in rows)
+    methods = tuple(call for _, call in rows)
     return Part(key, make_plan(replace(config, methods=methods), roots, extra), titles)
-
-
-def _said(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    changed = ", ".join(f"{key}={value}" for key, value in options.items() if value != defaults[key])
-    return f"{name}({changed})" if changed else name
 
 
 def _single_tasks(joint: Plan) -> list[Part]:

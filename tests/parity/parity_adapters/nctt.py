@@ -60,10 +60,9 @@ def adaptation(case: Case) -> Answer:
         stage=params["layer"],
         embed=params["embed"],
         hidden=params["hidden"],
-        optimizer=params["optimizer"].lower(),
     )
     model = _trunk(case, method)
-    recipe = OptimizerSpec(method.native_recipe().name, lr=params["lr"], momentum=params["momentum"])
+    recipe = OptimizerSpec(params["optimizer"].lower(), lr=params["lr"], momentum=params["momentum"])
     adapter = Adapter(model, method, recipe)
     images = torch.as_tensor(case.arrays["in/x"])
     answer = run_updates(adapter, [images] * 3, WHOLE)
