@@ -18,7 +18,7 @@ console = Console()
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "tslearn", "submitit", "typer",
-    "rich", "pillow", "tabulate", "jinja2", "pytest",
+    "rich", "pillow", "jinja2", "pytest",
 )  # fmt: skip
 
 Finding = tuple[bool | None, str]
