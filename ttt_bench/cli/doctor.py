@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def _machine(out: Path) -> Iterator[Finding]:
     yield None, "Slurm: sbatch found" if slurm else "Slurm: not on this machine"
 
 
-def _data(roots: dict[str, Path]) -> Iterator[Finding]:
+def _data(roots: Mapping[str, Path]) -> Iterator[Finding]:
     from ttt_bench.domains.catalogue import find_root, list_families, open_domain
     from ttt_bench.domains.disk.roots import UnnamedRootError
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ttt_bench.domains.catalogue import given_roots
+from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.plan.plan import Plan, make_plan
@@ -36,7 +38,7 @@ class Request:
     name: str
     out: Path
     cache: Path
-    roots: dict[str, Path]
+    roots: Roots
     extra_methods: tuple[Path, ...]
     keep_decoded: bool = True
 
@@ -122,6 +124,14 @@ def read_request(
     data: Annotated[
         list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2.", rich_help_panel=Place)
     ] = None,
+    trust_names: Annotated[
+        bool,
+        typer.Option("--trust-names", help="Do not hash data files; names and sizes count.", rich_help_panel=Place),
+    ] = False,
+    skip_bad: Annotated[
+        Path | None,
+        typer.Option(help="A list of images to leave out; every table says so.", rich_help_panel=Place),
+    ] = None,
 ) -> Request:
     """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
     if preset not in PRESETS:
@@ -165,7 +175,7 @@ def read_request(
         },
     )
     _check_name(name)
-    return Request(config, name, out, cache or out / "cache", _roots(data), extra, data_cache)
+    return Request(config, name, out, cache or out / "cache", _roots(data, trust_names, skip_bad), extra, data_cache)
 
 
 def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str, Any]) -> tuple[Any, Any]:
@@ -226,14 +236,8 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2] or match[1])
 
 
-def _roots(data: list[str] | None) -> dict[str, Path]:
-    roots = {}
-    for item in data or []:
-        name, sign, path = item.partition("=")
-        if not sign or not path:
-            raise UserError(f"--data {item!r} is not NAME=FOLDER.", "Write for example --data nyudv2=/data/nyudv2.")
-        roots[name] = Path(path).expanduser()
-    return roots
+def _roots(data: list[str] | None, trust_names: bool = False, skip_bad: Path | None = None) -> Roots:
+    return given_roots(data or (), FileOptions(trust_names, read_skipped(skip_bad)))
 
 
 def _check_name(name: str) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.disk.layouts import open_layout
-from ttt_bench.domains.disk.roots import Located, environment_variable, locate
+from ttt_bench.domains.disk.options import USUAL, FileOptions, Roots, reading_with
+from ttt_bench.domains.disk.roots import Located, environment_variable, locate, read_roots
 from ttt_bench.domains.family import Family
 from ttt_bench.domains.finding import families, resolve
 from ttt_bench.errors import UserError, did_you_mean
 
 __all__ = [
-    "DomainInfo", "environment_variable", "families", "family_of", "find_root", "list_domains", "list_families",
+    "DomainInfo", "environment_variable", "families", "family_of", "find_root", "given_roots", "list_domains",
+    "list_families",
     "open_domain",
 ]  # fmt: skip
 Size = tuple[int, int]
@@ -87,7 +89,7 @@ def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None, 
     corruptions = tuple(_parse_corruption(change, spec) for change in changes)
     family, member = _look_up(base, extra)
     root = find_root(family, member, roots or {}, extra).path if family.needs_root else None
-    return _open(family.name, member, size, root, extra, corruptions)
+    return _open(family.name, member, size, root, extra, corruptions, Roots.of(roots or {}).options)
 
 
 @lru_cache(maxsize=256)
@@ -98,18 +100,20 @@ def _open(
     root: Path | None,
     extra: tuple[Path, ...],
     corruptions: tuple[tuple[str, int], ...],
+    options: FileOptions = USUAL,
 ) -> Domain:
     if corruptions:
         from ttt_bench.domains.corruptions.domain import corrupt
 
-        clean = _open(name, member, size, root, extra, corruptions[:-1])
+        clean = _open(name, member, size, root, extra, corruptions[:-1], options)
         return corrupt(clean, *corruptions[-1])
     family = families(extra)[name]
-    domain = _read(family, member, size, root)
+    with reading_with(options):
+        domain = _read(family, member, size, root)
     domain.scaling = family.scaling
     if family.code:
         domain.code = family.code
-        domain.reopen = (_open, (name, member, size, root, extra, ()))
+        domain.reopen = (_open, (name, member, size, root, extra, (), options))
     return domain
 
 
@@ -181,19 +185,21 @@ def find_root(family: Family, member: str, roots: Mapping[str, Path], extra: tup
         UserError: nobody did, there is no such folder, or a folder is given for a domain that needs none.
     """
     named = [family.name for family in list_families(extra) if family.needs_root]
-    _check_roots(roots, named, extra)
     if not (family.named_by_user and member):
         return locate(family.name, roots, named, family.download)
     full = f"{family.name}/{member}"
     return locate(full, roots, [*named, full], family.download)
 
 
-def _check_roots(roots: Iterable[str], named: list[str], extra: tuple[Path, ...]) -> None:
-    known = families(extra)
-    for key in roots:
-        name, slash, _ = key.partition("/")
-        if name not in named or (slash and not known[name].named_by_user):
-            raise UserError(f"--data {key}=...: no domain of that name reads files.", did_you_mean(key, named))
+def given_roots(data: Iterable[str], options: FileOptions = USUAL, extra: tuple[Path, ...] = ()) -> Roots:
+    """``--data NAME=FOLDER`` options as folders by domain.
+
+    Raises:
+        UserError: a key names no domain that reads files, or a variable ``TTT_BENCH_...`` does.
+    """
+    reading = [family for family in list_families(extra) if family.needs_root]
+    users = tuple(family.name for family in reading if family.named_by_user)
+    return read_roots(data, [family.name for family in reading], users, options)
 
 
 def family_of(name: str, extra: tuple[Path, ...] = ()) -> str:

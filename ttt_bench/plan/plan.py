@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.disk.options import Roots
 from ttt_bench.domains.pairs import Pair, parse_pair
 from ttt_bench.errors import UserError
 from ttt_bench.method import registry
@@ -100,7 +101,8 @@ def make_plan(
     ]
     unique = {cell.id: cell for cell in cells}
     accidents = {pair.name: Accidents.of(config.released, pair).effects(config.methods, pair.tasks) for pair in pairs}
-    return Plan(config, tuple(unique.values()), dict(roots or {}), extra_methods, accidents if config.released else {})
+    shown = accidents if config.released else {}
+    return Plan(config, tuple(unique.values()), Roots.of(roots or {}), extra_methods, shown)
 
 
 def _cell(

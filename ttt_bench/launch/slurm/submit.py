@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ttt_bench
+from ttt_bench.domains.disk.options import Roots
 from ttt_bench.errors import UserError
 from ttt_bench.forecast.forecast import Forecast, make_forecast
 from ttt_bench.identity import plain
@@ -147,7 +148,7 @@ def absolute(context: Context, profile: Profile) -> Context:
         context,
         folder=context.folder.absolute(),
         cache=context.cache.absolute(),
-        roots={name: path.absolute() for name, path in context.roots.items()},
+        roots=Roots.of(context.roots).absolute(),
         extra_methods=tuple(path.absolute() for path in context.extra_methods),
         device=profile.device,
         threads=max(1, profile.cpus // max(1, profile.gpus)),
