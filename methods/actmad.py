@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, StatisticsBank, require_choice
 from ttt_bench.networks import fused
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.moments import batch_moments, channel_moments
 
 Moments = dict[str, tuple[Tensor, Tensor]]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.taps import tapped_features
 
 

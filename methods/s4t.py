@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Accident, Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.networks.fused import ConcatConv1x1, resize
-from ttt_bench.networks.multitask import Network, Predictions
 from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.losses import supervise, weighted_sum
 from ttt_bench.tasks.release import automatic_weighting

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, require_choice
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 from ttt_bench.tasks import get_task
 
 THRESHOLD = 64

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, StatisticsBank, require_choice
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import simclr_view
 
 BASE_TEMPERATURE = 0.07

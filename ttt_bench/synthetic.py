@@ -8,7 +8,7 @@ from torch import Tensor
 from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model, SourceBatch
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 from ttt_bench.source.training import build_auxiliary
 from ttt_bench.tasks.contract import IGNORE
 

@@ -14,8 +14,8 @@ from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.registry import parse_methods
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.store.trajectory import Trajectory
@@ -27,7 +27,7 @@ SIZE = (64, 64)
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    network = Network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
+    network = make_network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
     return fitted_model(registry.create("tent"), network, SIZE, iterations=1)
 
 

@@ -18,8 +18,8 @@ from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.training import network_outputs
 
@@ -49,7 +49,7 @@ def make(samples, name, options=None, optimizer=None):
     domain = samples.domain
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network(NetworkConfig("resnet10", "conv"), network_outputs(domain.tasks, domain.classes))
+        network = make_network(NetworkConfig("resnet10", "conv"), network_outputs(domain.tasks, domain.classes))
         model = Model(network.eval(), method.auxiliary(network))
     if method.statistics:
         images = [samples.batch(range(4 * i, 4 * i + 4)).images for i in range(3)]

@@ -10,8 +10,8 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
 from ttt_bench.method.registry import create
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.tasks.losses import task_losses, weighted_sum
 
 OUTPUTS = {"semseg": 7, "depth": 1, "normal": 3, "edge": 1}
@@ -19,7 +19,7 @@ OUTPUTS = {"semseg": 7, "depth": 1, "normal": 3, "edge": 1}
 
 def small_network(outputs=OUTPUTS, seed=0):
     torch.manual_seed(seed)
-    return Network(NetworkConfig("resnet10", "linear"), outputs).eval()
+    return make_network(NetworkConfig("resnet10", "linear"), outputs).eval()
 
 
 def images(batch, height=64, width=96, seed=1):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Model
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 
 OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 
@@ -21,7 +21,7 @@ OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 def fitted(size: tuple[int, int] = (32, 48), **options: Any) -> tuple[Any, Model]:
     torch.manual_seed(0)
     method = plugin("actmad").ActMAD(**options)
-    network = Network(NetworkConfig("resnet10"), OUTPUTS)
+    network = make_network(NetworkConfig("resnet10"), OUTPUTS)
     model = Model(network, method.auxiliary(network)).eval()
     with torch.no_grad():
         method.source_statistics(model, [torch.randn(4, 3, *size) for _ in range(3)], torch.Generator())
@@ -45,7 +45,7 @@ def in_place_leftovers(encoder: nn.Module, images: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("backbone", ["resnet10", "resnet50"])
 def test_post_hook_is_what_in_place_operations_leave(backbone: str) -> None:
     torch.manual_seed(0)
-    network = Network(NetworkConfig(backbone), {"depth": 1}).eval()
+    network = make_network(NetworkConfig(backbone), {"depth": 1}).eval()
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         want = in_place_leftovers(network.encoder, images)
@@ -59,7 +59,7 @@ def test_post_hook_is_what_in_place_operations_leave(backbone: str) -> None:
 
 
 def test_pre_hook_is_the_batch_norm_output() -> None:
-    network = Network(NetworkConfig("resnet10"), {"depth": 1}).eval()
+    network = make_network(NetworkConfig("resnet10"), {"depth": 1}).eval()
     got: dict[str, Tensor] = {}
     with plugin("actmad").reading(
         plugin("actmad").find_taps(network.encoder, "all", "pre"),
@@ -73,14 +73,14 @@ def test_pre_hook_is_the_batch_norm_output() -> None:
 
 def test_layer_choices() -> None:
     find = plugin("actmad").find_taps
-    resnet50 = Network(NetworkConfig("resnet50"), {"depth": 1}).encoder
+    resnet50 = make_network(NetworkConfig("resnet50"), {"depth": 1}).encoder
     assert len(find(resnet50, "all", "pre")) == 53
     assert [tap.name for tap in find(resnet50, "resnet50_6", "pre")] == list(plugin("actmad").RESNET50_6)
     ends = find(resnet50, "block_ends", "pre")
     assert len(ends) == 16
     assert all(tap.name.endswith("bn3") for tap in ends)
     with pytest.raises(UserError, match="ResNet-50"):
-        find(Network(NetworkConfig("resnet10"), {"depth": 1}).encoder, "resnet50_6", "pre")
+        find(make_network(NetworkConfig("resnet10"), {"depth": 1}).encoder, "resnet50_6", "pre")
     method, model = fitted(skip=5)
     assert len(method.observe(model, torch.randn(2, 3, 32, 48))) == 12 - 5
 
@@ -166,7 +166,7 @@ def test_bad_source_and_options_are_refused() -> None:
 
 def test_moments_survive_a_state_dict() -> None:
     method, model = fitted()
-    network = Network(NetworkConfig("resnet10"), OUTPUTS)
+    network = make_network(NetworkConfig("resnet10"), OUTPUTS)
     other = Model(network, method.auxiliary(network))
     other.load_state_dict(model.state_dict())
     images = torch.randn(4, 3, 32, 48)

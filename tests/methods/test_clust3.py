@@ -13,8 +13,8 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 
 OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 
@@ -26,7 +26,7 @@ def clust3(**options: Any) -> Any:
 def build(backbone: str = "resnet10", **options: Any) -> tuple[Any, Model]:
     torch.manual_seed(0)
     method = clust3(**options)
-    network = Network(NetworkConfig(backbone), OUTPUTS)
+    network = make_network(NetworkConfig(backbone), OUTPUTS)
     return method, Model(network, method.auxiliary(network)).eval()
 
 

@@ -8,8 +8,8 @@ import torch
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import Execution, float32_products
 from ttt_bench.method import registry
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.synthetic import fitted_model, random_images
 
 SIZE = (64, 96)
@@ -19,7 +19,7 @@ def ready(name):
     """The method, briefly fitted, and images."""
     torch.manual_seed(0)
     method = registry.create(name)
-    network = Network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
+    network = make_network(NetworkConfig("resnet10", "conv"), {"semseg": 5, "depth": 1, "normal": 3, "edge": 1})
     return method, fitted_model(method, network, SIZE, batch=2, iterations=1), random_images(4, SIZE, 1)
 
 

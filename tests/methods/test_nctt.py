@@ -13,8 +13,8 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 
 OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 
@@ -22,7 +22,7 @@ OUTPUTS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 def build(**options: Any) -> tuple[Any, Model]:
     torch.manual_seed(0)
     method = plugin("nctt").NCTTT(**({"embed": 32} | options))
-    network = Network(NetworkConfig("resnet10"), OUTPUTS)
+    network = make_network(NetworkConfig("resnet10"), OUTPUTS)
     return method, Model(network, method.auxiliary(network)).eval()
 
 

@@ -24,8 +24,8 @@ from tiny_sweep import SHARED
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create, find
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.tasks import TASKS
 from ttt_bench.toolbox.mae.masking import STRATEGIES
 from ttt_bench.toolbox.mae.patches import unpatchify
@@ -55,7 +55,7 @@ def rng(seed=0):
 )
 def test_the_paper_configuration_has_the_published_number_of_parameters(outputs, count):
     with torch.device("meta"):
-        network = Network(NetworkConfig("resnet50"), outputs)
+        network = make_network(NetworkConfig("resnet50"), outputs)
         model = Model(network, create("s4t").auxiliary(network))
     assert sum(p.numel() for p in model.parameters()) == count
 

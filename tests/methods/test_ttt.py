@@ -8,9 +8,9 @@ from torch import nn
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.registry import create
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.networks.fused import resize
-from ttt_bench.networks.multitask import Network
 from ttt_bench.toolbox.views import square_crops
 
 ttt = plugin("ttt")
@@ -42,7 +42,7 @@ def test_any_tasks(tasks):
 
 def test_parameter_count_is_the_papers():
     with torch.device("meta"):
-        network = Network(NetworkConfig("resnet50"), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
+        network = make_network(NetworkConfig("resnet50"), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
         head = create("ttt").auxiliary(network)
     assert sum(p.numel() for p in [*network.parameters(), *head.parameters()]) == 27_491_408
 

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.networks.fused import ConcatConv1x1, fused_conv1x1
-from ttt_bench.networks.multitask import Network
 
 
 def naive_conv1x1(levels, weight, bias, grid):
@@ -64,14 +64,14 @@ def test_initialisation_is_that_of_a_plain_convolution():
 
 
 def test_parameter_count_is_the_papers():
-    network = Network(NetworkConfig("resnet50", "linear"), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
+    network = make_network(NetworkConfig("resnet50", "linear"), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
     assert sum(p.numel() for p in network.parameters()) == 23_554_124
 
 
 @pytest.mark.parametrize("heads", ["linear", "conv"])
 def test_network_equals_head_by_head_evaluation(heads):
     torch.manual_seed(0)
-    network = Network(NetworkConfig("resnet10", heads, hidden=8), {"semseg": 5, "depth": 1, "edge": 1}).eval()
+    network = make_network(NetworkConfig("resnet10", heads, hidden=8), {"semseg": 5, "depth": 1, "edge": 1}).eval()
     images = torch.randn(2, 3, 64, 96)
     features = network.features(images)
     predictions = network(images)
@@ -82,16 +82,16 @@ def test_network_equals_head_by_head_evaluation(heads):
 
 
 def test_predictions_have_the_size_of_odd_images():
-    network = Network(NetworkConfig("resnet10", "linear"), {"semseg": 5}).eval()
+    network = make_network(NetworkConfig("resnet10", "linear"), {"semseg": 5}).eval()
     assert network(torch.randn(1, 3, 75, 51))["semseg"].shape == (1, 5, 75, 51)
 
 
 def test_encoder_is_torchvisions():
     from torchvision.models import resnet18
 
-    from ttt_bench.networks.resnet import Encoder
+    from ttt_bench.networks.resnet import ResNetEncoder
 
-    theirs, ours = resnet18(weights=None).eval(), Encoder("resnet18").eval()
+    theirs, ours = resnet18(weights=None).eval(), ResNetEncoder("resnet18").eval()
     missing, unexpected = ours.load_state_dict(theirs.state_dict(), strict=False)
     assert not missing
     assert set(unexpected) == {"fc.weight", "fc.bias"}

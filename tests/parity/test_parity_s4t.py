@@ -10,8 +10,8 @@ import torch
 
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.parity.case import Case, read_cases
 from ttt_bench.parity.runner import load_adapters, run_case
 
@@ -61,7 +61,7 @@ def test_parameters_agree_with_the_release_module_by_module() -> None:
     structure = json.loads((REFERENCE / "structure.json").read_text(encoding="utf-8"))
     want = structure["info"]["pretrain/nyud_taskonomy"]["by_module"]
     with torch.device("meta"):
-        network = Network(NetworkConfig(), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
+        network = make_network(NetworkConfig(), {"semseg": 7, "depth": 1, "normal": 3, "edge": 1})
         model = Model(network, create("s4t").auxiliary(network))
     aux = model.aux
 

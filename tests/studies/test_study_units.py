@@ -16,8 +16,8 @@ from ttt_bench.measurements.tbs_mask import tbs_losses
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import parse_methods
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.studies.catalogue import STUDIES, find_study, study_help
@@ -63,7 +63,7 @@ def trained_by_nobody():
     domain = open_domain("rooms/studio", (32, 32), {})
     samples = SampleSet(domain, "val", 6, domain.classes)
     torch.manual_seed(0)
-    network = Network(
+    network = make_network(
         NetworkConfig("resnet10", "linear"), {"semseg": len(domain.classes), "depth": 1, "normal": 3, "edge": 1}
     )
     method = registry.create("s4t", {"tbs_size": 128})

@@ -19,7 +19,7 @@ from ttt_bench.adaptation.snapshot import Snapshot, digest, moved, restore, take
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 
 
 @dataclass

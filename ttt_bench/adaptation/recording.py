@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.stream import Evaluator
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 
 Array = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 from ttt_bench.samples.loading import Batch, SampleSet
 from ttt_bench.samples.noise import InputNoise, input_noise
 from ttt_bench.tasks.measure import Truth, prepare, score

@@ -9,8 +9,8 @@ import torch
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.method.contract import Method, Model
+from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import Network
 from ttt_bench.synthetic import CLASSES, fitted_model
 from ttt_bench.tasks.contract import TASKS
 
@@ -32,5 +32,7 @@ def make_toy(method: Method, tasks: tuple[str, ...] = tuple(TASKS), size: tuple[
     """A ResNet-10 with random weights whose branch for ``method`` was fitted for a few iterations."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network(NetworkConfig("resnet10", "linear"), {name: TASKS[name].outputs(CLASSES) for name in tasks})
+        network = make_network(
+            NetworkConfig("resnet10", "linear"), {name: TASKS[name].outputs(CLASSES) for name in tasks}
+        )
     return Toy(method, fitted_model(method, network, size), tasks)

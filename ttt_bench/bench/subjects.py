@@ -13,7 +13,8 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.bench.config import BenchConfig
 from ttt_bench.method import registry
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.catalogue import make_network
+from ttt_bench.networks.contract import Network
 from ttt_bench.synthetic import fitted_model, random_images
 from ttt_bench.tasks.contract import TASKS
 
@@ -33,7 +34,7 @@ def build_network(config: BenchConfig) -> Network:
     """The configuration's network with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Network(config.network, {name: task.outputs(config.classes) for name, task in TASKS.items()})
+        return make_network(config.network, {name: task.outputs(config.classes) for name, task in TASKS.items()})
 
 
 def encoder_subjects(config: BenchConfig, device: str, execution: Execution = PLAIN) -> list[Subject]:

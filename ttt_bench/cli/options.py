@@ -100,11 +100,18 @@ def read_request(
     ] = None,
     size: Annotated[str | None, typer.Option(help="Image size HxW, e.g. 64x64.", rich_help_panel=Model)] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="resnet10, resnet18, resnet50, ...", rich_help_panel=Model)
+        str | None, typer.Option(help="resnet10, resnet18, resnet50, wrn28_10, timm:NAME, ...", rich_help_panel=Model)
     ] = None,
     heads: Annotated[str | None, typer.Option(help="linear (the paper's), conv.", rich_help_panel=Model)] = None,
     weights: Annotated[
         str | None, typer.Option(help="none, imagenet, or a state-dict file.", rich_help_panel=Model)
+    ] = None,
+    stem: Annotated[
+        str | None, typer.Option(help="imagenet, or cifar for small images.", rich_help_panel=Model)
+    ] = None,
+    pixels: Annotated[
+        str | None,
+        typer.Option(help="Scaling the weights expect: domain (the data's), raw, ...", rich_help_panel=Model),
     ] = None,
     train_iterations: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
     train_samples: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
@@ -140,7 +147,7 @@ def read_request(
     extra = tuple(method or ())
     network, source = _model(
         defaults,
-        {"backbone": backbone, "heads": heads, "weights": weights},
+        {"backbone": backbone, "heads": heads, "weights": weights, "stem": stem, "pixels": pixels},
         {
             "iterations": train_iterations, "samples": train_samples, "lr": train_lr,
             "fit_iterations": fit_iterations, "fit_lr": fit_lr,
@@ -182,7 +189,7 @@ def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str
     base = SweepConfig(pairs=(), methods=())
     chosen = replace(defaults.pop("network", base.network), **{k: v for k, v in network.items() if v is not None})
     source = defaults.pop("source_training", TRAINING_PRESETS["fast"])
-    return chosen.pinned(), replace(source, **{k: v for k, v in training.items() if v is not None})
+    return chosen.check().pinned(), replace(source, **{k: v for k, v in training.items() if v is not None})
 
 
 def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[..., None]:

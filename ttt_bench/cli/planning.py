@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from rich.table import Table
 from ttt_bench.cli.options import Request
 from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
 from ttt_bench.method import registry
+from ttt_bench.networks.config import IMAGENET_FILES
+from ttt_bench.networks.hub import is_broken, weights_folder
 from ttt_bench.plan.artifacts import bytes_to_decode
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Work, lay_out
@@ -74,9 +75,13 @@ def _weights_lines(plan: Plan) -> list[str]:
     if network.weights != "imagenet":
         there = Path(network.weights).expanduser().is_file()
         return [] if there else [f"weights: {network.weights} does not exist: no source model can be trained"]
-    folder = torch_weights_folder()
-    if any(folder.glob(f"{network.backbone}-*.pth")):
-        return []
+    if network.backbone not in IMAGENET_FILES:
+        return []  # timm keeps its weights by its own rules
+    folder = weights_folder()
+    file = folder / IMAGENET_FILES[network.backbone]
+    if file.is_file():
+        broken = f"weights: {file} is damaged, an incomplete download: delete it, or no source model can be trained"
+        return [broken] if is_broken(file) else []
     return [
         f"weights: ImageNet's for {network.backbone} are not in {folder}: the first training will try to download "
         "them; on a machine that cannot, give --weights FILE (torchvision's state dict)"
@@ -97,13 +102,6 @@ def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
         f"{len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
         "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
     ]
-
-
-def torch_weights_folder() -> Path:
-    """Where torch keeps downloaded weights, by its own rules."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("TORCH_HOME") or f"{cache}/torch"
-    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def _accident_lines(plan: Plan) -> list[str]:

@@ -22,7 +22,7 @@ from ttt_bench.measurements.latents import image_size, slice_branch
 from ttt_bench.measurements.numbers import MODELS, REFERENCE, gap
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Method, Model
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.branches import load_model
 

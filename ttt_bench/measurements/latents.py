@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Method, Model
-from ttt_bench.networks.multitask import Predictions
+from ttt_bench.networks.contract import Predictions
 from ttt_bench.toolbox.mae.masking import Mask
 
 

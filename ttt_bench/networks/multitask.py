@@ -1,79 +1,58 @@
-"""The multi-task network every method shares: encoder, fused heads, predictions at image size."""
+"""The multi-task network of the paper: encoder, one light head per task, predictions at image size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttt_bench.errors import UserError
 from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.contract import Network, Predictions
+from ttt_bench.networks.encoders import build_encoder
 from ttt_bench.networks.fused import ConcatConv1x1, fused_conv1x1, resize
-from ttt_bench.networks.resnet import Encoder
-
-Predictions = dict[str, Tensor]
-"""Raw outputs by task, (B, C_t, H, W): class logits, metres, un-normalised normals, edge logit."""
+from ttt_bench.networks.pooled import PooledHead
 
 
-class Network(nn.Module):
-    """Encoder plus one head per task (S4T section 4.1: 23,554,124 parameters for 7+1+3+1 outputs)."""
+class MultiTask(Network):
+    """Encoder plus one head per task (S4T section 4.1: 23,554,124 parameters for 7+1+3+1 outputs).
 
-    def __init__(self, config: NetworkConfig, outputs: Mapping[str, int]) -> None:
-        """Build the network.
+    Tasks with one answer per image read the pooled last map; the others all levels, by a fused 1x1 convolution.
+    """
 
-        Args:
-            config: architecture.
-            outputs: output channels by task; the order of tasks is the order of this mapping.
-        """
-        super().__init__()
-        if config.heads not in ("linear", "conv"):
-            raise UserError(f"--heads {config.heads!r} is unknown.", "Valid: linear, conv.")
-        self.config = config
-        self.outputs = dict(outputs)
-        self.encoder = Encoder(config.backbone, config.weights)
-        build: Callable[[Sequence[int], int, int], Head] = LinearHead if config.heads == "linear" else ConvHead
-        self.heads = nn.ModuleDict(
-            {task: build(self.encoder.channels, channels, config.hidden) for task, channels in outputs.items()}
+    def __init__(self, config: NetworkConfig, outputs: Mapping[str, int], per_image: Collection[str] = ()) -> None:
+        super().__init__(config, outputs, per_image)
+        self.encoder = build_encoder(config)
+        build = LinearHead if config.heads == "linear" else ConvHead
+        self.heads: nn.ModuleDict = nn.ModuleDict(
+            {
+                task: PooledHead(self.channels[-1], count)
+                if task in self.per_image
+                else build(self.channels, count, config.hidden)
+                for task, count in outputs.items()
+            }
         )
-        # Channels innermost: a fifth to a third faster on CPUs, and what tensor cores want.
-        self.to(memory_format=torch.channels_last)
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks, in output order."""
-        return tuple(self.outputs)
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels of c2..c5."""
-        return self.encoder.channels
-
-    def features(self, images: Tensor, last: int = 4) -> list[Tensor]:
-        """(B, 3, H, W) -> [c2, c3, c4, c5], up to stage ``last``."""
-        levels: list[Tensor] = self.encoder(images.contiguous(memory_format=torch.channels_last), last)
-        return levels
 
     def predict(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:
-        """Features -> predictions of every task at ``size`` (H, W).
+        """Features -> predictions of every task, maps at ``size`` (H, W)."""
+        found = self._maps(features, size)
+        found |= {task: self.heads[task](features) for task in self.per_image}
+        return {task: found[task] for task in self.outputs}
 
-        All tasks share one pass over the features and one resize to image size.
-        """
-        grid = (size[0] // 4, size[1] // 4)
-        heads = [cast(Head, head) for head in self.heads.values()]
-        weight = torch.cat([head.reduce.weight for head in heads])
-        bias = torch.cat([head.reduce.bias for head in heads])
+    def _maps(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:
+        """All dense tasks share one pass over the features and one resize to image size."""
+        heads = {task: head for task, head in self.heads.items() if isinstance(head, Head)}
+        if not heads:
+            return {}
+        grid = (max(1, size[0] // self.encoder.stride), max(1, size[1] // self.encoder.stride))
+        weight = torch.cat([head.reduce.weight for head in heads.values()])
+        bias = torch.cat([head.reduce.bias for head in heads.values()])
         reduced = fused_conv1x1(features, weight, bias, grid)
-        parts = torch.split(reduced, [head.reduce.out_channels for head in heads], dim=1)
-        maps = torch.cat([head.finish(part) for head, part in zip(heads, parts, strict=True)], dim=1)
-        split = torch.split(resize(maps, size), list(self.outputs.values()), dim=1)
-        return dict(zip(self.outputs, split, strict=True))
-
-    def forward(self, images: Tensor) -> Predictions:
-        """(B, 3, H, W) -> predictions of every task at image size."""
-        return self.predict(self.features(images), (images.shape[-2], images.shape[-1]))
+        parts = torch.split(reduced, [head.reduce.out_channels for head in heads.values()], dim=1)
+        maps = torch.cat([head.finish(part) for head, part in zip(heads.values(), parts, strict=True)], dim=1)
+        split = torch.split(resize(maps, size), [self.outputs[task] for task in heads], dim=1)
+        return dict(zip(heads, split, strict=True))
 
 
 class Head(nn.Module):

@@ -13,7 +13,7 @@ from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model, SourceBatch
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import BranchSpec, SourceSpec
@@ -31,8 +31,9 @@ from ttt_bench.tasks.supervision import Supervision
 def load_network(spec: SourceSpec, cache: Path) -> Network:
     """The trained network of ``spec``, in eval mode, frozen."""
     # Its weights are all replaced: what it was initialised with need not be at hand any more, nor be drawn.
-    with torch.device("meta"):
-        network = build_network(replace(spec, network=replace(spec.network, weights="none")))
+    bare = replace(spec, network=replace(spec.network, weights="none"))
+    with torch.device("meta" if spec.network.is_own else "cpu"):
+        network = build_network(bare)
     content = checkpoints.load(checkpoints.checkpoint_path(cache, spec.id), spec)
     network.load_state_dict(content["network"], assign=True)
     network.requires_grad_(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Method, Model, SourceBatch
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.catalogue import make_network
+from ttt_bench.networks.contract import Network
 from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
@@ -37,7 +39,8 @@ def build_network(spec: SourceSpec) -> Network:
     """The untrained network of ``spec``: the same initial weights for Base and for every joint training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        return Network(spec.network, network_outputs(spec.tasks, spec.classes))
+        config = replace(spec.network, given=spec.scaling)
+        return make_network(config, network_outputs(spec.tasks, spec.classes))
 
 
 def build_auxiliary(method: Method, network: Network, seed: int) -> torch.nn.Module:
@@ -206,8 +209,10 @@ def joint_loss(
 ) -> Tensor:
     """Weighted task losses of the main heads, plus the method's own source loss if there is a method."""
     features = model.network.features(images)
-    predictions = model.network.predict(features, (images.shape[-2], images.shape[-1]))
+    predictions, *deeper = model.network.supervised(features, (images.shape[-2], images.shape[-1]))
     loss: Tensor = supervision(predictions, labels)
+    for further in deeper:
+        loss = loss + supervision(further, labels)
     if method is not None:
         batch = SourceBatch(images, dict(labels), features, predictions, supervision)
         loss = loss + method.source_loss(model, batch, rng)

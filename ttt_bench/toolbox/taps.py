@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.contract import Network
 
 
 def tapped_features(network: Network, images: Tensor, last: int, refresh: bool) -> list[Tensor]:
@@ -24,7 +24,5 @@ def tapped_features(network: Network, images: Tensor, last: int, refresh: bool) 
     levels = network.features(images, last)
     if refresh:
         with torch.no_grad():
-            behind = levels[-1]
-            for stage in network.encoder.stages()[last:]:
-                behind = stage(behind)
+            network.encoder.finish(levels)
     return levels

@@ -13,7 +13,8 @@ from parity_adapters.tiny_trunks import RESNET_NAMES, Names, TinyResNet, run_upd
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model, StatisticsBank
-from ttt_bench.networks.multitask import Network
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.contract import Network
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 
@@ -24,7 +25,7 @@ class Replay(Network):
     """A network whose batch norms put out given activations (each is the identity, exactly)."""
 
     def __init__(self, channels: Sequence[int]) -> None:
-        nn.Module.__init__(self)
+        super().__init__(NetworkConfig(), {})
         self.encoder: Any = nn.ModuleList(nn.BatchNorm2d(count, eps=0.0) for count in channels)
         self.activations: list[Tensor] = []
         self.eval()

@@ -15,7 +15,8 @@ from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.multitask import LinearHead, Network, Predictions
+from ttt_bench.networks.contract import Encoder, Network, Predictions
+from ttt_bench.networks.multitask import LinearHead, MultiTask
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 from ttt_bench.toolbox.mae.masking import Mask
@@ -34,14 +35,14 @@ PREFIXES = {
 """Where the release's parameters live in our model."""
 
 
-class TinyEncoder(nn.Module):
+class TinyEncoder(Encoder):
     """A stem and four stages of convolution, batch norm and ReLU, each of stride 2."""
 
     def __init__(self) -> None:
         super().__init__()
         pairs = list(zip((3, *WIDTHS), WIDTHS, strict=False))
         self.stem = _stage(*pairs[0])
-        self.stages = nn.ModuleList(_stage(*pair) for pair in pairs[1:])
+        self.stages = nn.ModuleList(_stage(*pair) for pair in pairs[1:])  # type: ignore[assignment]
         self.channels = WIDTHS[1:]
 
     def forward(self, images: Tensor, last: int = 4) -> list[Tensor]:
@@ -57,14 +58,12 @@ def _stage(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
 
 
-class TinyNetwork(Network):
+class TinyNetwork(MultiTask):
     """The benchmark's network on the reference cases' backbone."""
 
     def __init__(self, outputs: dict[str, int]) -> None:
-        nn.Module.__init__(self)
-        self.config = NetworkConfig()
-        self.outputs = outputs
-        self.encoder = TinyEncoder()  # type: ignore[assignment]
+        Network.__init__(self, NetworkConfig(), outputs)
+        self.encoder = TinyEncoder()
         self.heads = nn.ModuleDict({task: LinearHead(WIDTHS[1:], width, 0) for task, width in outputs.items()})
 
 

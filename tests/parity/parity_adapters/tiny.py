@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.contract import Encoder, Network, Predictions
 from ttt_bench.networks.fused import resize
-from ttt_bench.networks.multitask import Network, Predictions
-from ttt_bench.networks.resnet import Encoder
 
 State = Mapping[str, Any]
 """Official state-dict names -> arrays."""
@@ -26,7 +26,7 @@ class TwoConvs(Encoder):
     """3x3 convolution, norm, ReLU, 3x3 convolution at half size, norm, ReLU (TinyCls, TinyMTL, TinyExt)."""
 
     def __init__(self, state: State) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.conv1, self.bn1 = conv(state["conv1.weight"]), norm(state["bn1.weight"])
         self.conv2, self.bn2 = conv(state["conv2.weight"], stride=2), norm(state["bn2.weight"])
         self.channels = (len(state["bn2.weight"]),)
@@ -54,7 +54,7 @@ class PreActivation(Encoder):
     """A convolution, then three stages of norm, ReLU, convolution; a norm and ReLU end the last (TinyRes)."""
 
     def __init__(self, state: State) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.conv1 = conv(state["conv1.weight"])
         self.layer1, self.layer2, self.layer3 = (
             nn.Sequential(norm(state[f"layer{i}.0.weight"]), nn.ReLU(), conv(state[f"layer{i}.2.weight"], stride))
@@ -88,7 +88,7 @@ class TinyNetwork(Network):
     """
 
     def __init__(self, encoder: Encoder, state: State) -> None:
-        nn.Module.__init__(self)
+        super().__init__(NetworkConfig(), {})
         self.encoder = encoder
         self.fc = linear(state["fc.weight"]) if "fc.weight" in state else None
         shapes = {key.split(".")[1]: w.shape for key, w in state.items() if key.startswith("heads.") and w.ndim == 4}

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.method.contract import SourceBatch
-from ttt_bench.networks.multitask import Network, Predictions
-from ttt_bench.networks.resnet import Encoder
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.contract import Network, Predictions
+from ttt_bench.networks.resnet import ResNetEncoder
 
 TRUNK_CHANNELS = (6, 8, 8, 10)
 
 
-class TinyEncoder(Encoder):
+class TinyEncoder(ResNetEncoder):
     """A stem without pooling and four given stages."""
 
     def __init__(self, stages: Sequence[nn.Module], channels: Sequence[int], inplace: bool = False) -> None:
@@ -38,13 +39,12 @@ class TinyTrunk(Network):
     """Stem 3->4, stages 4->6->8->8->10 (the second and third halve the map), linear classifier."""
 
     def __init__(self, classes: int = 5) -> None:
-        nn.Module.__init__(self)
+        super().__init__(NetworkConfig(), {"class": classes})
         strides = (1, 2, 2, 1)
         inputs = (4, *TRUNK_CHANNELS[:-1])
         stages = [_stage(*shape) for shape in zip(inputs, TRUNK_CHANNELS, strides, strict=True)]
         self.encoder = TinyEncoder(stages, TRUNK_CHANNELS)
         self.fc = nn.Linear(TRUNK_CHANNELS[-1], classes)
-        self.outputs = {"class": classes}
 
     def predict(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:
         """Class logits (B, 5) of the globally averaged last map; ``size`` is not used."""
@@ -56,12 +56,11 @@ class TinyResNet(Network):
 
     def __init__(self, inplace: bool, classes: int = 5) -> None:
         """Build the network; ``inplace``: ReLU and the residual sum overwrite their input."""
-        nn.Module.__init__(self)
+        super().__init__(NetworkConfig(), {"class": classes})
         last = nn.Sequential(_conv(6, 8), nn.BatchNorm2d(8), nn.ReLU(inplace=inplace))
         stages = (TinyBlock(4, 6, inplace), last, nn.Identity(), nn.Identity())
         self.encoder = TinyEncoder(stages, (6, 8, 8, 8), inplace)
         self.head = nn.Conv2d(8, classes, 1)
-        self.outputs = {"class": classes}
 
     def predict(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:
         """Logits (B, 5, H/2, W/2)."""

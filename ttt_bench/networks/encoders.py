@@ -1,0 +1,33 @@
+"""From a backbone's name to its encoder, with the weights it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ttt_bench.networks.cifar import ResNet26Encoder, WideEncoder
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.contract import Encoder
+from ttt_bench.networks.resnet import RESNETS, ResNetEncoder
+from ttt_bench.networks.weights import load_weights
+
+OTHERS: dict[str, Callable[[], Encoder]] = {
+    "resnet26": ResNet26Encoder,
+    "resnet26_gn": lambda: ResNet26Encoder("group"),
+    "wrn28_10": lambda: WideEncoder(28, 10),
+    "wrn40_2": lambda: WideEncoder(40, 2),
+}
+
+
+def build_encoder(config: NetworkConfig) -> Encoder:
+    """The encoder that ``config`` names, with its weights.
+
+    Raises:
+        UserError: the backbone is unknown, or the weights cannot be had or do not fit.
+    """
+    config.check()
+    if config.backbone in RESNETS:
+        encoder: Encoder = ResNetEncoder(config.backbone, config.stem or "imagenet")
+    else:
+        encoder = OTHERS[config.backbone]()
+    load_weights(encoder, config)
+    return encoder

@@ -1,0 +1,31 @@
+"""Where torch keeps downloaded weights, and whether a download is whole. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+
+def weights_folder() -> Path:
+    """Where torch keeps downloaded weights, by its own rules."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("TORCH_HOME") or f"{cache}/torch"
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def is_broken(path: Path) -> bool:
+    """Whether a downloaded file is not what its name says: ``NAME-HASH.pth`` ends with the hash's first digits.
+
+    An interrupted download, a full disk or a proxy's error page leave such files; torch checks the hash only while it
+    downloads.
+    """
+    named = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
+    if named is None:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return not digest.hexdigest().startswith(named[1])
