@@ -61,7 +61,7 @@ def test_a_compiled_encoder_gives_the_same_numbers(model, monkeypatch):
     monkeypatch.setattr(torch, "compile", quick)
     images = random_images(4, SIZE, 1)
     eager, fused = adapter_of(model), adapter_of(model, compiled=True)
-    assert compiled == ["Encoder"]
+    assert compiled == ["ResNetEncoder"]
     for _ in range(2):
         assert float(fused.update(images)) == pytest.approx(float(eager.update(images)), rel=1e-5)
     assert fused.cost == eager.cost
