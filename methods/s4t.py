@@ -17,8 +17,8 @@ from ttt_bench.method.contract import Accident, Card, Method, Model, OptimizerSp
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.networks.fused import ConcatConv1x1, resize
 from ttt_bench.tasks import TASKS
-from ttt_bench.tasks.losses import supervise, weighted_sum
 from ttt_bench.tasks.release import automatic_weighting
+from ttt_bench.tasks.supervision import supervise, weighted_sum
 from ttt_bench.toolbox.mae.autoencoder import MaskedAutoencoder, ViTShape
 from ttt_bench.toolbox.mae.masking import STRATEGIES, Mask, Masking
 

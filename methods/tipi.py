@@ -15,7 +15,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, require_choice
 from ttt_bench.networks.contract import Predictions
-from ttt_bench.tasks import get_task
+from ttt_bench.tasks import get_task, of_kind
+from ttt_bench.tasks.contract import Output
+from ttt_bench.toolbox.outputs import mean_entropy
 
 THRESHOLD = 64
 """Batches larger than this may be predicted with their own statistics (``large_batch``)."""
@@ -26,8 +28,8 @@ class Tipi(Method):
     """Invariance to the worst small perturbation, found by one signed gradient step from a random start.
 
     Two sets of batch-norm statistics, ``main`` for clean and ``adv`` for perturbed images, share scale and
-    shift. Options: ``epsilon`` in normalised input units; ``tent_coeff`` weighs the segmentation entropy;
-    ``reverse`` KL(adv || clean), else KL(clean || adv); ``invariance`` ``all`` tasks or ``semseg`` only.
+    shift. Options: ``epsilon`` in normalised input units; ``tent_coeff`` weighs the entropy of classes;
+    ``reverse`` KL(adv || clean), else KL(clean || adv); ``invariance`` ``all`` tasks or ``classes`` only.
     Official accidents: ``random_start=false`` (the attack's gradient is then rounding noise) and
     ``skip_sequential=true`` (norms that are numbered children are left single and frozen).
     ``large_batch`` predicts batches over 64 with ``running`` statistics, with their own (``batch``), or as
@@ -45,7 +47,7 @@ class Tipi(Method):
         parity_cases=8,
         deviations=(
             "depth: squared difference; normals: 1 - cosine; edges: Bernoulli KL; weighted as at source time",
-            "one perturbation serves all tasks; invariance=semseg restores the classification form",
+            "one perturbation serves all tasks; invariance=classes restores the classification form",
             "epsilon 2/255 is in normalised units, as in the official ImageNet code",
             "float32 throughout (official: mixed precision)",
         ),
@@ -67,15 +69,15 @@ class Tipi(Method):
     large_batch: str = "running"
 
     def __post_init__(self) -> None:
-        require_choice(self, invariance=("all", "semseg"), large_batch=("running", "batch", "official"))
+        require_choice(self, invariance=("all", "classes"), large_batch=("running", "batch", "official"))
 
     def prepare(self, model: Model) -> None:
         """Give every batch norm of the network a second set of statistics."""
-        wants_semseg = self.tent_coeff != 0 or self.invariance == "semseg"
-        if wants_semseg and "semseg" not in model.network.tasks:
+        wants_classes = self.tent_coeff != 0 or self.invariance == "classes"
+        if wants_classes and not of_kind(model.network.tasks, "classes"):
             raise UserError(
-                "tipi needs the segmentation head, which this network does not have.",
-                "Add semseg to --tasks, or use tipi(tent_coeff=0): the invariance of the other tasks alone.",
+                "tipi needs a task that predicts classes, which this network does not have.",
+                "Add one to --tasks, or use tipi(tent_coeff=0): the invariance of the other tasks alone.",
             )
         pair_norms(model.network, self.skip_sequential)
 
@@ -90,7 +92,7 @@ class Tipi(Method):
             attacked = model.network(perturbed)
         total = self.divergence(clean, attacked)
         if self.tent_coeff:
-            total = total + self.tent_coeff * entropy(clean["semseg"]).mean()
+            total = total + self.tent_coeff * mean_entropy(clean)
         return total
 
     def attack(self, model: Model, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Predictions, Tensor]:
@@ -118,11 +120,12 @@ class Tipi(Method):
 
     def divergence(self, clean: Predictions, attacked: Predictions) -> Tensor:
         """Weighted sum over tasks; the clean side is constant."""
-        chosen = clean if self.invariance == "all" else ("semseg",)
+        chosen = tuple(clean) if self.invariance == "all" else of_kind(clean, "classes")
         terms = []
-        for task in chosen:
-            weight = 1.0 if self.invariance == "semseg" else get_task(task).weight
-            terms.append(weight * DIVERGENCES[task](clean[task].detach(), attacked[task], self.reverse))
+        for task in map(get_task, chosen):
+            weight = 1.0 if self.invariance == "classes" else task.weight
+            distance = DIVERGENCES[task.output]
+            terms.append(weight * distance(clean[task.name].detach(), attacked[task.name], self.reverse))
         return torch.stack(terms).sum()
 
     def predict(self, model: Model, images: Tensor) -> Predictions:
@@ -143,24 +146,18 @@ def kl_divergence(clean: Tensor, attacked: Tensor, reverse: bool = True) -> Tens
     return (log_p.exp() * (log_p - log_q)).sum(1)
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """-sum_c p log p over axis 1, in nats: (N, C, ...) -> (N, ...)."""
-    log_p = logits.log_softmax(1)
-    return -(log_p.exp() * log_p).sum(1)
-
-
 def _bernoulli_kl(clean: Tensor, attacked: Tensor, reverse: bool) -> Tensor:
     """A logit z is the two-class softmax of (0, z)."""
     pair = [torch.cat([torch.zeros_like(z), z], dim=1) for z in (clean, attacked)]
     return kl_divergence(pair[0], pair[1], reverse).mean()
 
 
-DIVERGENCES: dict[str, Callable[[Tensor, Tensor, bool], Tensor]] = {
-    "semseg": lambda clean, attacked, reverse: kl_divergence(clean, attacked, reverse).mean(),
+DIVERGENCES: dict[Output, Callable[[Tensor, Tensor, bool], Tensor]] = {
+    "classes": lambda clean, attacked, reverse: kl_divergence(clean, attacked, reverse).mean(),
     # Both KL directions between Gaussians of one variance are the squared distance of their means.
-    "depth": lambda clean, attacked, _: (attacked - clean).square().mean(),
-    "normal": lambda clean, attacked, _: (1 - F.cosine_similarity(clean, attacked, dim=1)).mean(),
-    "edge": _bernoulli_kl,
+    "scalar": lambda clean, attacked, _: (attacked - clean).square().mean(),
+    "direction": lambda clean, attacked, _: (1 - F.cosine_similarity(clean, attacked, dim=1)).mean(),
+    "probability": _bernoulli_kl,
 }
 
 

@@ -10,7 +10,7 @@ from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.source.training import build_auxiliary
-from ttt_bench.tasks.contract import IGNORE
+from ttt_bench.tasks import get_task
 
 CLASSES = 5
 
@@ -20,7 +20,7 @@ def fitted_model(method: Method, network: Network, size: tuple[int, int], batch:
 
     Args:
         method: the plug-in.
-        network: any weights; its semseg head has ``CLASSES`` channels or more.
+        network: any weights; heads of classes have ``CLASSES`` channels or more.
         size: (H, W) of the random images.
         batch: images per iteration.
         iterations: how long to fit; enough to be usable, not to be good.
@@ -60,15 +60,6 @@ def random_images(count: int, size: tuple[int, int], seed: int) -> Tensor:
 
 
 def random_labels(tasks: tuple[str, ...], count: int, size: tuple[int, int], seed: int) -> dict[str, Tensor]:
-    """Labels of every task in the project's conventions, with some invalid pixels."""
+    """Labels of every task in the project's conventions, partly without a label."""
     generator = torch.Generator().manual_seed(seed)
-    shape = (count, 1, *size)
-    invalid = torch.rand(shape, generator=generator) < 0.1
-    normal = torch.nn.functional.normalize(torch.randn(count, 3, *size, generator=generator), dim=1)
-    labels = {
-        "semseg": torch.randint(0, CLASSES, (count, *size), generator=generator).masked_fill(invalid[:, 0], IGNORE),
-        "depth": (1 + 4 * torch.rand(shape, generator=generator)).masked_fill(invalid, float(IGNORE)),
-        "normal": normal.masked_fill(invalid, float(IGNORE)),
-        "edge": (torch.rand(shape, generator=generator) < 0.1).float(),
-    }
-    return {task: labels[task] for task in tasks}
+    return {task: get_task(task).made_up(count, size, CLASSES, generator) for task in tasks}

@@ -7,7 +7,7 @@ from ttt_bench.adaptation import stream as stream_module
 from ttt_bench.adaptation.stream import Arrivals, Evaluator, open_stream
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.samples.loading import SampleSet
-from ttt_bench.tasks.measure import measure_all
+from ttt_bench.tasks.measure import measure
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,7 @@ def test_labels_are_readied_once_per_batch_and_scores_are_those_of_measure(sampl
             }
             for _ in range(2):
                 got = evaluator.score(batch, predictions)
-            for name, value in measure_all(predictions, labels).items():
-                assert torch.equal(torch.from_numpy(got[name]), value), name
+            for task, prediction in predictions.items():
+                for name, value in measure(task, prediction, labels[task]).items():
+                    assert torch.equal(torch.from_numpy(got[name]), value), name
     assert len(calls) == 3 * 2 * 4, "once per batch and task, not once per score"

@@ -86,8 +86,7 @@ def test_base_is_the_same_at_every_step_and_bn_is_not(run, tmp_path):
     confusion = by_method["base"].statistics["semseg/confusion"][:, 0].sum((0, 2))
     absent = int((confusion == 0).sum())
     assert absent > 0, "eight small images cannot show all ten classes"
-    assert by_method["base"].summary["absent_classes"] == absent
-    assert f"Up to {absent} classes never occur" in (tmp_path / "results/main/report.md").read_text()
+    assert f"{absent} classes never occur" in (tmp_path / "results/main/report.md").read_text()
     assert np.array_equal(base[0, 0], bn[0, 0]), "before any update all methods without batch statistics agree"
 
 

@@ -12,7 +12,7 @@ from ttt_bench.method.contract import Model, SourceBatch
 from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
 OUTPUTS = {"semseg": 7, "depth": 1, "normal": 3, "edge": 1}
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from parity_adapters.plugin import plugin
 from tent_family import build_adapter, check_run, images, moved_names, small_network, state_of
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import norm_affine
+from ttt_bench.toolbox.outputs import entropy, mean_entropy
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,14 @@ def test_predictions_depend_on_the_rest_of_the_batch(network):
 
 
 def test_entropy_of_uniform_and_of_certain_logits():
-    entropy = plugin("tent").entropy
     assert entropy(torch.zeros(1, 5, 2, 2)).allclose(torch.full((1, 2, 2), 5.0).log())
     assert entropy(torch.tensor([[1e4, 0.0, -1e4]])).item() == 0.0
+
+
+def test_any_task_of_classes_counts_():
+    rng = torch.Generator().manual_seed(0)
+    maps, other = (torch.randn(2, 4, 3, 3, generator=rng) for _ in range(2))
+    assert torch.equal(mean_entropy({"depth": other[:, :1], "semseg": maps}), entropy(maps).mean())
 
 
 def test_refuses_a_network_without_segmentation():

@@ -27,7 +27,7 @@ def test_five_ragged_updates_and_reset(network, recipe):
     [
         {"random_start": False},
         {"skip_sequential": True},
-        {"invariance": "semseg"},
+        {"invariance": "classes"},
         {"tent_coeff": 0.0},
         {"reverse": False},
         {"tent_coeff": 0.0, "random_start": False},
@@ -109,10 +109,10 @@ def test_edge_divergence_is_bernoulli_and_normal_ignores_length():
     clean, attacked = torch.tensor([[[[0.3]]]]), torch.tensor([[[[-1.2]]]])
     p, q = attacked.sigmoid(), clean.sigmoid()
     want = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
-    assert tipi.DIVERGENCES["edge"](clean, attacked, True).item() == pytest.approx(want.item(), rel=1e-5)
+    assert tipi.DIVERGENCES["probability"](clean, attacked, True).item() == pytest.approx(want.item(), rel=1e-5)
     normals = torch.randn(1, 3, 2, 2)
-    assert tipi.DIVERGENCES["normal"](normals, 5 * normals, True).item() == pytest.approx(0, abs=1e-6)
-    assert tipi.DIVERGENCES["depth"](torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 3.0), True).item() == 9
+    assert tipi.DIVERGENCES["direction"](normals, 5 * normals, True).item() == pytest.approx(0, abs=1e-6)
+    assert tipi.DIVERGENCES["scalar"](torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 3.0), True).item() == 9
 
 
 def test_divergence_weighs_tasks_as_at_source_time(network):
@@ -138,7 +138,7 @@ def test_large_batches_may_be_read_with_their_own_statistics(network):
 
 def test_without_segmentation():
     network = small_network({"depth": 1, "normal": 3, "edge": 1})
-    with pytest.raises(UserError, match="segmentation") as caught:
+    with pytest.raises(UserError, match="classes") as caught:
         build_adapter("tipi", network)
     assert "tent_coeff=0" in caught.value.hint
     check_run(build_adapter("tipi", network, tent_coeff=0.0), sizes=(2, 1))

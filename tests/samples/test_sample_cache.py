@@ -13,7 +13,7 @@ import pytest
 from ttt_bench.domains.rooms.domain import Rooms
 from ttt_bench.errors import UserError
 from ttt_bench.samples import cache as cache_module
-from ttt_bench.samples.cache import FIELDS, SampleCache
+from ttt_bench.samples.cache import SampleCache
 
 SIZE = (16, 16)
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def test_round_trip(tmp_path):
     assert seen[-1] == (8, 8)
     assert leftovers(tmp_path) == []
     arrays = cache.open()
-    assert set(arrays) == set(FIELDS)
+    assert set(arrays) == {"image", *cache.domain.tasks}
     assert sum(a.nbytes for a in arrays.values()) == cache.nbytes
     for i in range(8):
         sample = cache.domain.sample("test", i)

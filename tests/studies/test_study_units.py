@@ -22,7 +22,7 @@ from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.studies.catalogue import STUDIES, find_study, study_help
 from ttt_bench.studies.parts import NOISE_SCALES, RATIOS, study_parts
-from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
 FOG = "rooms/studio->rooms/fog"
 

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttt_bench.tasks import TASKS
-from ttt_bench.tasks.losses import edge_loss, masked_l1, normal_loss, semseg_loss, task_losses, weighted_sum
+from ttt_bench.tasks import get_task
+from ttt_bench.tasks.supervision import task_losses, weighted_sum
+from ttt_bench.tasks.tensors import masked_l1
 
+semseg_loss, normal_loss, edge_loss = (get_task(name).loss for name in ("semseg", "normal", "edge"))
 CHANNELS = {"semseg": 4, "depth": 1, "normal": 3, "edge": 1}
 
 
@@ -78,8 +80,8 @@ def test_nothing_valid_is_zero_with_a_graph():
 
 
 def test_weights_are_those_of_the_release():
-    ones = {task: torch.tensor(1.0) for task in TASKS}
-    assert {name: task.weight for name, task in TASKS.items()} == {"semseg": 1, "depth": 1, "normal": 10, "edge": 50}
+    ones = {task: torch.tensor(1.0) for task in CHANNELS}
+    assert {name: get_task(name).weight for name in CHANNELS} == {"semseg": 1, "depth": 1, "normal": 10, "edge": 50}
     assert float(weighted_sum(ones)) == 62
     assert float(weighted_sum({"edge": torch.tensor(2.0)}, {"edge": 3.0})) == 6
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttt_bench.tasks import scores
+from ttt_bench.tasks import statistics as scores
 from ttt_bench.tasks.measure import moments
 from ttt_bench.tasks.release import align, automatic_weighting, mtinet_normal, present, taskonomy_l1, taskonomy_normal
 

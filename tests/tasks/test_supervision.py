@@ -8,9 +8,8 @@ from tiny_sweep import REPOSITORY
 from ttt_bench.errors import UserError
 from ttt_bench.synthetic import random_labels
 from ttt_bench.tasks import TASKS
-from ttt_bench.tasks.losses import task_losses, weighted_sum
 from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting
-from ttt_bench.tasks.supervision import Supervision
+from ttt_bench.tasks.supervision import Supervision, task_losses, weighted_sum
 
 NAMES = tuple(TASKS)
 CHANNELS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}

@@ -12,7 +12,7 @@ from ttt_bench.method.contract import Method, Model
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.synthetic import CLASSES, fitted_model
-from ttt_bench.tasks.contract import TASKS
+from ttt_bench.tasks import TASKS, track_tasks
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Toy:
         return Adapter(copy.deepcopy(self.model), self.method, self.method.native, seed)
 
 
-def make_toy(method: Method, tasks: tuple[str, ...] = tuple(TASKS), size: tuple[int, int] = (64, 64)) -> Toy:
+def make_toy(method: Method, tasks: tuple[str, ...] | None = None, size: tuple[int, int] = (64, 64)) -> Toy:
     """A ResNet-10 with random weights whose branch for ``method`` was fitted for a few iterations."""
+    tasks = track_tasks("dense") if tasks is None else tasks
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = make_network(

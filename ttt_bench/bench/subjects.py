@@ -16,7 +16,7 @@ from ttt_bench.method import registry
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.contract import Network
 from ttt_bench.synthetic import fitted_model, random_images
-from ttt_bench.tasks.contract import TASKS
+from ttt_bench.tasks import get_task, track_tasks
 
 ENCODER_FORWARD, ENCODER_BOTH = "encoder forward", "encoder forward+backward"
 
@@ -34,7 +34,8 @@ def build_network(config: BenchConfig) -> Network:
     """The configuration's network with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return make_network(config.network, {name: task.outputs(config.classes) for name, task in TASKS.items()})
+        tasks = track_tasks("dense")
+        return make_network(config.network, {name: get_task(name).outputs(config.classes) for name in tasks})
 
 
 def encoder_subjects(config: BenchConfig, device: str, execution: Execution = PLAIN) -> list[Subject]:

@@ -27,7 +27,7 @@ from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.samples.loading import SampleSet, denormalise
 from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
-from ttt_bench.tasks.scores import absent_classes
+from ttt_bench.tasks import TASKS
 
 EXAMPLES = 3
 """Images of the last batch that the picture sheet shows: there the method has seen most."""
@@ -93,7 +93,6 @@ def run_cell(
         summary={
             **_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
             "source_scores": load_scores(cell.source, cache),
-            "absent_classes": _absent_classes(recording),
         },
     )
 
@@ -125,7 +124,7 @@ def _summary(
 ) -> dict[str, Any]:
     step, reason = recording.collapsed_step, recording.collapse_reason
     if step is None:
-        step, reason = single_class_collapse(recording, adapter, eval_steps)
+        step, reason = task_collapse(recording, adapter, eval_steps)
     return {
         "collapsed_step": step,
         "collapse_reason": reason,
@@ -136,30 +135,15 @@ def _summary(
     }
 
 
-def _absent_classes(recording: Recording) -> int:
-    """Classes that never occur in the target's truth."""
-    confusion = recording.statistics.get("semseg/confusion")
-    return 0 if confusion is None else absent_classes(confusion)
-
-
-def single_class_collapse(
-    recording: Recording, adapter: Adapter, eval_steps: tuple[int, ...]
-) -> tuple[int | None, str]:
-    """First scored step at which the segmentation has fallen onto one class, while step 0 had not.
-
-    The sign of entropy driven to zero; a matter of predictions alone, no label decides it.
-    """
-    confusion = recording.statistics.get("semseg/confusion")
-    if confusion is None or not adapter.method.adapts:
+def task_collapse(recording: Recording, adapter: Adapter, eval_steps: tuple[int, ...]) -> tuple[int | None, str]:
+    """First scored step at which a task's predictions say nothing any more, while those of step 0 did."""
+    if not adapter.method.adapts:
         return None, ""
-    predicted = confusion.sum(axis=(0, 2))
-    share = predicted.max(-1) / np.maximum(predicted.sum(-1), 1.0)
-    if share[0] > 0.9:
+    found = [fallen for task in TASKS.values() if (fallen := task.collapsed(recording.statistics)) is not None]
+    if not found:
         return None, ""
-    for step, value in zip(eval_steps, share, strict=True):
-        if value > 0.99:
-            return step, f"{100 * value:.1f} % of all pixels are predicted as one class"
-    return None, ""
+    column, reason = min(found, key=lambda fallen: fallen[0])
+    return eval_steps[column], reason
 
 
 def _examples(

@@ -20,7 +20,7 @@ from ttt_bench.plan.release import follows_files, parse_released
 from ttt_bench.plan.sweep import PRESETS, SweepConfig
 from ttt_bench.plan.work import Context
 from ttt_bench.source.spec import TRAINING_PRESETS
-from ttt_bench.tasks.contract import parse_tasks
+from ttt_bench.tasks import TASKS, parse_tasks
 
 DEFAULT_PAIRS = "rooms/studio->rooms/fog,rooms/studio->rooms/dusk"
 
@@ -74,7 +74,7 @@ def read_request(
         str | None, typer.Option(help="shared (one frozen network), joint.", rich_help_panel=What)
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="semseg,depth,normal,edge; default: all shared.", rich_help_panel=What)
+        str | None, typer.Option(help=f"{','.join(TASKS)}; default: all shared.", rich_help_panel=What)
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)] = None,
     preset: Annotated[

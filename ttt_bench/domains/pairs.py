@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ttt_bench.domains.catalogue import family_of, open_domain
 from ttt_bench.domains.contract import Domain
 from ttt_bench.errors import UserError
-from ttt_bench.tasks import IGNORE, TASKS, get_task
+from ttt_bench.tasks import IGNORE, TASKS, get_task, of_kind
 
 ARROW = "->"
 
@@ -36,7 +36,7 @@ class Pair:
     """Shared (and wanted), in the order of ``TASKS``."""
     classes: tuple[str, ...]
     """Shared class names, in the paper's order for the paper's pairs, else in the source's; position = the pair's
-    class id. Empty without semseg."""
+    class id. Empty without a task of classes."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,11 @@ def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = No
     """
     name = f"{source.name}{ARROW}{target.name}"
     classes = _shared_classes(source, target)
-    shared = [t for t in TASKS if t in source.tasks and t in target.tasks and (t != "semseg" or classes)]
+    shared = [
+        name
+        for name, task in TASKS.items()
+        if name in source.tasks and name in target.tasks and (classes or task.output != "classes")
+    ]
     if not shared:
         raise UserError(
             f"The pair {name} shares no task.",
@@ -65,14 +69,15 @@ def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = No
         )
     for task in tasks or ():
         if get_task(task).name not in shared:
-            reason = "the two share no class" if task == "semseg" and not classes else "only one of them has it"
+            classless = get_task(task).output == "classes" and not classes
+            reason = "the two share no class" if classless else "only one of them has it"
             raise UserError(
                 f"--tasks {task} is not possible for the pair {name}: {reason}.", f"Shared: {', '.join(shared)}."
             )
     chosen = tuple(t for t in shared if tasks is None or t in tasks)
     if not chosen:
         raise UserError("--tasks is empty.", f"Shared by {name}: {', '.join(shared)}.")
-    return Pair(source, target, chosen, classes if "semseg" in chosen else ())
+    return Pair(source, target, chosen, classes if of_kind(chosen, "classes") else ())
 
 
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
@@ -98,9 +103,11 @@ def parse_pair(
     return make_pair(source, target, tasks)
 
 
-def class_table(domain_classes: tuple[str, ...], classes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
-    """(256,) lookup from a domain's class id to the position in ``classes``; everything else is 255."""
-    table = np.full(256, IGNORE, np.uint8)
+def class_table(
+    domain_classes: tuple[str, ...], classes: tuple[str, ...], ignore: int = IGNORE
+) -> npt.NDArray[np.int64]:
+    """Lookup from a domain's class id to the position in ``classes``; everything else, -1 too, is ``ignore``."""
+    table = np.full(max(256, len(domain_classes) + 1), ignore, np.int64)
     for position, name in enumerate(classes):
         if name in domain_classes:
             table[domain_classes.index(name)] = position

@@ -17,7 +17,7 @@ from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.branches import load_model
 from ttt_bench.source.spec import BranchSpec
 from ttt_bench.source.training import hash_seed
-from ttt_bench.tasks.losses import task_losses, weighted_sum
+from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
 Notify = Callable[[int, int, str], None]
 

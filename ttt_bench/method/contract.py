@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, OptimizerSpec
 from ttt_bench.networks.contract import Network, Predictions
-from ttt_bench.tasks.losses import supervise
+from ttt_bench.tasks.supervision import supervise
 
 __all__ = [
     "Accident",

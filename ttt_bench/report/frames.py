@@ -44,7 +44,7 @@ CELL_COLUMNS = {
 TRAJECTORY_COLUMNS = {
     **CELL_COLUMNS,
     "step": "updates done; in online, on this batch, after all updates of the batches before it",
-    "task": "semseg, depth, normal or edge",
+    "task": "name of the task",
     "metric": "metric id, naming the estimator",
     "value": "over the whole target set; fractions, metres and degrees",
     "base_value": "the same metric of the un-adapted base on the same images and seed",
@@ -57,7 +57,7 @@ STREAM_COLUMNS = {
     "batch": "position in the target stream, from 0",
     "end": "first or last recorded step",
     "step": "that step",
-    "task": "semseg, depth, normal or edge",
+    "task": "name of the task",
     "metric": "metric id, naming the estimator",
     "value": "of this batch alone (an mIoU of one batch counts absent classes as 0)",
     "base_value": "the same metric of the un-adapted base on the same batch",

@@ -207,9 +207,7 @@ def _notes(
         if orphans:
             names = ", ".join(orphans)
             notes.append(f"No `base` run on the same images and seed for: {names}; Δ is undefined.")
-    absent = max((run.summary.get("absent_classes", 0) for run in runs if run.method == BASE), default=0)
-    if absent:
-        notes.append(f"Up to {absent} classes never occur in the target's truth; each counts 0 in mIoU.")
+    notes += dict.fromkeys(note for run in runs if run.method == BASE for note in run.notes)
     if borrowed:
         notes.append("`base` comes from another recipe: it updates nothing, so no recipe changes it.")
     if not any(row.method == BN for row in rows):

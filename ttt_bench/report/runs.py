@@ -72,6 +72,8 @@ class Run:
     """(steps,) adaptation step of each evaluation."""
     values: dict[str, Array]
     """Metric id -> (steps,) over the whole target set."""
+    notes: tuple[str, ...]
+    """What its tasks say about the target's labels."""
     stream: dict[str, Array]
     """Metric id -> (batches, 2) of each batch alone, at the first and at the last recorded step."""
     window: dict[str, Array]
@@ -205,6 +207,7 @@ def _reduce(path: Path, trajectory: Trajectory) -> Run:
     # A diverged network leaves inf in its sums; its scores are NaN, which the report shows as such.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         values = {m.id: m.compute(statistics[m.statistic]) for m in metrics}
+        notes = tuple(note for task in TASKS.values() for note in task.notes(statistics))
         ends = {name: array[:, [0, -1]] for name, array in statistics.items()}
         stream = {m.id: _each_batch(m, ends[m.statistic]) for m in metrics}
         window = {m.id: _windows(m, ends[m.statistic]) for m in metrics} if online else {}
@@ -216,6 +219,7 @@ def _reduce(path: Path, trajectory: Trajectory) -> Run:
         summary=trajectory.summary,
         steps=np.asarray(trajectory.eval_steps, dtype=np.float64),
         values=values,
+        notes=notes,
         stream=stream,
         window=window,
         loss=_mean_over_batches(np.asarray(trajectory.loss, dtype=np.float64)),

@@ -159,8 +159,7 @@ def selection_head(group: Group, selection: Selection) -> str:
 
 def metric_head(metric: Metric) -> str:
     """``Depth RMSE (m) ↓``."""
-    title = TASKS[metric.task].title
-    return metric.label if metric.title.startswith(("mIoU", "Pixel")) else f"{title} {metric.label}"
+    return metric.label if metric.says_task else f"{TASKS[metric.task].title} {metric.label}"
 
 
 def main_table(group: Group) -> TextTable:

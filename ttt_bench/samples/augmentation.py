@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttt_bench.tasks.contract import IGNORE
+from ttt_bench.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,11 @@ def augment_images_and_labels(
 
 
 def _flip(images: Tensor, labels: dict[str, Tensor], mirrored: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    def chosen(value: Tensor) -> Tensor:
-        return torch.where(mirrored.view(-1, *[1] * (value.dim() - 1)), value.flip(-1), value)
+    def chosen(flipped: Tensor, value: Tensor) -> Tensor:
+        return torch.where(mirrored.view(-1, *[1] * (value.dim() - 1)), flipped, value)
 
-    flipped = {task: chosen(label) for task, label in labels.items()}
-    if "normal" in flipped:
-        normal = flipped["normal"]
-        x = normal[:, :1]
-        x = torch.where(mirrored.view(-1, 1, 1, 1) & (x != IGNORE), -x, x)
-        flipped["normal"] = torch.cat((x, normal[:, 1:]), 1)
-    return chosen(images), flipped
+    changed = {task: chosen(get_task(task).mirrored(label), label) for task, label in labels.items()}
+    return chosen(images.flip(-1), images), changed
 
 
 def _jitter(images: Tensor, recipe: Augmentation, draws: Tensor) -> Tensor:
@@ -127,11 +122,12 @@ def _scale_and_crop(
     inside = (grid.abs() <= 1).all(-1).unsqueeze(1)
     moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     changed = {}
-    for task, label in labels.items():
-        maps = (label.unsqueeze(1) if task == "semseg" else label).float()
-        maps = F.grid_sample(maps, grid, mode="nearest", padding_mode="border", align_corners=False)
-        if task == "depth":
-            maps = torch.where(maps == IGNORE, maps, maps / scale.view(-1, 1, 1, 1))
-        maps = torch.where(inside, maps, float(IGNORE))
-        changed[task] = maps.squeeze(1).long() if task == "semseg" else maps
+    for name, label in labels.items():
+        task = get_task(name)
+        if task.extent == "map":
+            # Maps without an axis of channels get one, as images have.
+            maps = label.view(len(label), -1, *label.shape[-2:]).float()
+            maps = F.grid_sample(maps, grid, mode="nearest", padding_mode="border", align_corners=False)
+            label = torch.where(inside, maps, float(task.ignore)).view(label.shape).to(label.dtype)
+        changed[name] = task.enlarged(label, scale)
     return torch.where(inside, moved, -1.0), changed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -30,6 +31,7 @@ from ttt_bench.domains.contract import Domain, Sample, Split
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_json
 from ttt_bench.identity import identity
+from ttt_bench.tasks import TASKS, get_task
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -51,29 +53,16 @@ class Field:
     """How one part of a sample is stored."""
 
     dtype: str
-    channels: int
-    """0: (H, W); else image (H, W, C) or label (C, H, W)."""
-
-    def shape(self, name: str, size: tuple[int, int]) -> tuple[int, ...]:
-        """Shape of one stored sample."""
-        if not self.channels:
-            return size
-        return (*size, self.channels) if name == "image" else (self.channels, *size)
-
-
-FIELDS: dict[str, Field] = {
-    "image": Field("|u1", 3),
-    "semseg": Field("|u1", 0),
-    # Half precision errs by at most 2^-11 < 0.05 % of the depth, and by 0.03 degrees in a normal; 255 is exact.
-    "depth": Field("<f2", 1),
-    "normal": Field("<f2", 3),
-    "edge": Field("|u1", 1),
-}
+    shape: tuple[int, ...]
 
 
 def fields_of(domain: Domain) -> dict[str, Field]:
-    """The stored fields of ``domain``: the image and its tasks' labels."""
-    return {name: field for name, field in FIELDS.items() if name == "image" or name in domain.tasks}
+    """The stored fields of ``domain``: the image (H, W, 3) and its tasks' labels."""
+    labels = {name: get_task(name).label for name in TASKS if name in domain.tasks}
+    return {
+        "image": Field("|u1", (*domain.size, 3)),
+        **{name: Field(label.dtype, label.shape(domain.size)) for name, label in labels.items()},
+    }
 
 
 def pack(sample: Sample, domain: Domain) -> dict[str, Array]:
@@ -104,24 +93,24 @@ class SampleCache:
         key = {"layout": LAYOUT, "domain": self.domain.fingerprint(), "split": self.split, "count": self.count}
         return self.root / "samples" / identity(key)
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Array shape by field."""
-        fields = fields_of(self.domain)
-        return {name: (self.count, *field.shape(name, self.domain.size)) for name, field in fields.items()}
+    @property
+    def fields(self) -> dict[str, Field]:
+        """What is stored of every sample."""
+        return fields_of(self.domain)
 
     @property
     def nbytes(self) -> int:
         """Bytes on disk, without headers."""
-        return sum(int(np.prod(shape)) * np.dtype(FIELDS[name].dtype).itemsize for name, shape in self.shapes().items())
+        return self.count * sum(math.prod(f.shape) * np.dtype(f.dtype).itemsize for f in self.fields.values())
 
     @property
     def complete(self) -> bool:
         """Whether every array is there in full length."""
-        return all(_whole(self.folder / f"{name}.npy", FIELDS[name], shape) for name, shape in self.shapes().items())
+        return all(_whole(self.folder / f"{name}.npy", field, self.count) for name, field in self.fields.items())
 
     def open(self) -> dict[str, Array]:
         """The arrays, mapped read-only; the pages are shared by all processes."""
-        return {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in self.shapes()}
+        return {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in self.fields}
 
     def build(self, progress: Progress | None = None, workers: int | None = None) -> None:
         """Decode every sample unless that has been done; safe to call from several processes at once.
@@ -147,8 +136,8 @@ class SampleCache:
         return f"{self.count} {self.split} samples of {self.domain.name} at {self.domain.size[0]}x{self.domain.size[1]}"
 
     def _fill(self, draft: Path, progress: Progress | None, workers: int) -> None:
-        for name, shape in self.shapes().items():
-            _allocate(draft / f"{name}.npy", FIELDS[name].dtype, shape)
+        for name, field in self.fields.items():
+            _allocate(draft / f"{name}.npy", field.dtype, (self.count, *field.shape))
         chunks = [range(i, min(i + CHUNK, self.count)) for i in range(0, self.count, CHUNK)]
         alone = workers < 2 or self.count < WORTH_A_POOL or multiprocessing.current_process().daemon
         done = 0
@@ -227,12 +216,12 @@ def _allocate(path: Path, dtype: str, shape: tuple[int, ...]) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _whole(path: Path, field: Field, shape: tuple[int, ...]) -> bool:
+def _whole(path: Path, field: Field, count: int) -> bool:
     try:
         array = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # missing or cut short
         return False
-    return bool(array.shape == shape and array.dtype == np.dtype(field.dtype))
+    return bool(array.shape == (count, *field.shape) and array.dtype == np.dtype(field.dtype))
 
 
 def _decode_chunk(domain: Domain, split: Split, indices: range, draft: Path) -> int:

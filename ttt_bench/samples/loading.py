@@ -18,19 +18,19 @@ from ttt_bench.domains.pairs import class_table
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.samples.augmentation import AUGMENTATIONS, augment_images_and_labels
 from ttt_bench.samples.cache import Progress, SampleCache, pack
+from ttt_bench.tasks import get_task, of_kind
 
 __all__ = ["MEAN", "STD", "Batch", "SampleSet", "augment", "denormalise", "normalise"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images with the labels of some tasks; 255 marks an invalid pixel in every label."""
+    """Images with the labels of some tasks; 255 marks an invalid pixel in every map."""
 
     images: Tensor
     """(B, 3, H, W) float32, normalised by ``MEAN`` and ``STD`` (or another of ``SCALINGS``)."""
     labels: dict[str, Tensor]
-    """semseg: (B, H, W) int64. depth: (B, 1, H, W), metres. normal: (B, 3, H, W), unit vectors x right, y up,
-    z towards the viewer. edge: (B, 1, H, W) in {0, 1}. The last three are float32."""
+    """By task, (B, *its label's shape): ids of classes int64, everything else float32."""
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -87,7 +87,11 @@ class SampleSet:
         self.domain, self.split, self.tasks = domain, chosen, domain.tasks if tasks is None else tasks
         self._count = count
         own = domain.classes
-        self._classes = torch.from_numpy(class_table(own, own if classes is None else tuple(classes)).astype(np.int64))
+        wanted = own if classes is None else tuple(classes)
+        self._ids = {
+            task: torch.from_numpy(class_table(own, wanted, get_task(task).ignore))
+            for task in of_kind(self.tasks, "classes")
+        }
         self._cache = None if cache_dir is None else SampleCache(domain, chosen, count, cache_dir)
         self._arrays: dict[str, npt.NDArray[Any]] | None = None
 
@@ -143,7 +147,7 @@ class SampleSet:
 
     def _label(self, task: str, values: npt.NDArray[Any]) -> Tensor:
         label = torch.from_numpy(values)
-        return self._classes[label.long()] if task == "semseg" else label.float()
+        return self._ids[task][label.long()] if task in self._ids else label.float()
 
 
 def normalise(images: Tensor, scaling: str = "imagenet") -> Tensor:

@@ -20,7 +20,7 @@ from ttt_bench.networks.contract import Network
 from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
-from ttt_bench.tasks.contract import get_task
+from ttt_bench.tasks.catalogue import get_task
 from ttt_bench.tasks.measure import measure
 from ttt_bench.tasks.supervision import Supervision
 

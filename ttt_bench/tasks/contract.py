@@ -1,20 +1,37 @@
-"""What a task is. Numpy only, so that the report never has to load torch."""
+"""What a task is: everything about it, in one class. Numpy only; what computes on tensors loads torch itself.
+
+The rest of the package never asks for a task by name. It asks what *kind* it is: what its output means
+(``Task.output``), and whether there is one per pixel or one per image (``Task.extent``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.tasks import scores
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Array = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+
+Output = Literal["classes", "scalar", "direction", "probability"]
+"""What the raw output means: logits of exclusive classes; a number in SI units; a vector of which only the direction
+counts; the logit of a yes."""
+Extent = Literal["map", "image"]
+"""One prediction per pixel, or one per image."""
 
 IGNORE = 255
 """Marks an invalid pixel in every label map (class id, metres, unit vector and edge alike)."""
+UNLABELLED = -1
+"""Marks an image without a label where there is one label per image: 255 is a class like any other there."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,8 @@ class Metric:
     scale: float = 1.0
     """Displayed value = ``scale`` x stored value (mIoU is stored as a fraction, shown in %)."""
     digits: int = 3
+    says_task: bool = False
+    """Whether the title alone says which task it is of: nobody takes an mIoU for a depth."""
 
     @property
     def task(self) -> str:
@@ -52,16 +71,49 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A dense prediction task, knowing nothing of data sets and methods."""
+class Label:
+    """The form in which a domain hands out, and the cache keeps, the label of one image."""
 
-    name: str
-    title: str
-    channels: int
-    """Output channels; 0 means one per class of the pair."""
-    weight: float
+    dtype: str
+    """A numpy dtype, e.g. ``<f2``."""
+    channels: int | None
+    """Of its leading axis; None: it has none."""
+    extent: Extent = "map"
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """Shape of one label for images of ``size`` (H, W)."""
+        leading = () if self.channels is None else (self.channels,)
+        return (*leading, *(size if self.extent == "map" else ()))
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the colours of a task's pictures mean."""
+
+    text: str = ""
+    ends: tuple[str, str] | None = None
+    """What the lowest and the highest colour of ``paint.colour_scale`` stand for, where the colours are a scale."""
+
+
+class Task(ABC):
+    """One task. Knows nothing of data sets, networks and methods.
+
+    A file with one subclass is a task; there is one instance of each, and it keeps no state. Batches of labels are
+    tensors (B, *label.shape(size)): int64 for class ids, float32 otherwise.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    rank: ClassVar[int] = 100
+    """Place in every list of tasks, low first; equal ones follow by name."""
+    weight: ClassVar[float] = 1.0
     """Weight of its source loss (S4T's configuration for NYUD and PASCAL)."""
-    metrics: tuple[Metric, ...]
+    channels: ClassVar[int]
+    """Output channels; 0 means one per class of the pair."""
+    output: ClassVar[Output]
+    extent: ClassVar[Extent] = "map"
+    label: ClassVar[Label]
+    metrics: ClassVar[tuple[Metric, ...]]
     """The first one enters Delta."""
 
     @property
@@ -69,75 +121,97 @@ class Task:
         """The metric that enters Delta."""
         return self.metrics[0]
 
+    @property
+    def ignore(self) -> int:
+        """What marks a missing label."""
+        return IGNORE if self.extent == "map" else UNLABELLED
+
     def outputs(self, num_classes: int) -> int:
         """Number of output channels for a pair with ``num_classes`` shared classes."""
         return self.channels or num_classes
 
+    def prediction_shape(self, label: Sequence[int], channels: int) -> tuple[int, ...]:
+        """Shape of predictions that a label batch of shape ``label`` can score: (B, C, H, W), or (B, C) of images."""
+        size = tuple(label[-2:]) if self.extent == "map" else ()
+        return (label[0], self.outputs(channels), *size)
 
-def _metric(
-    id: str, title: str, unit: str, higher: bool, statistic: str, compute: Callable[[Array], Array],
-    scale: float = 1.0, digits: int = 3,
-) -> Metric:  # fmt: skip
-    return Metric(id, title, unit, higher, statistic, compute, scale, digits)
+    # --- with labels ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, label: Tensor) -> Tensor:
+        """The source loss of raw outputs, a scalar, unweighted; 0 with a graph when nothing is labelled."""
+
+    @abstractmethod
+    def ready(self, label: Tensor, channels: int) -> tuple[Tensor, ...]:
+        """What ``score`` needs of a label batch, done once for all predictions that are scored against it.
+
+        Raises:
+            UserError: the label holds what is no label.
+        """
+
+    @abstractmethod
+    def score(self, prediction: Tensor, *ready: Tensor) -> dict[str, Tensor]:
+        """Sufficient statistics for every metric, by name, float64, additive over images; no gradient is needed."""
+
+    def mirrored(self, label: Tensor) -> Tensor:
+        """The label batch of the mirrored images (left becomes right)."""
+        return label.flip(-1) if self.extent == "map" else label
+
+    def enlarged(self, label: Tensor, scale: Tensor) -> Tensor:
+        """The values of a label batch when its images are enlarged by ``scale`` (B,); the caller moves them."""
+        return label
+
+    @abstractmethod
+    def made_up(self, count: int, size: tuple[int, int], classes: int, rng: torch.Generator) -> Tensor:
+        """A random label batch, partly without a label, for toys."""
+
+    # --- for readers ---------------------------------------------------------------------------
+
+    def shown(self, output: Array) -> Array:
+        """A raw output (C, ...) in the form of a label: (1, ...) class ids, (C, ...) numbers, units, probabilities."""
+        return _SHOWN[self.output](output)
+
+    def picture(self, values: Array, scale: tuple[float, float]) -> Picture | None:
+        """Values in the form of a label (channels, H, W), all finite, as a picture; None: there is nothing to paint.
+
+        Args:
+            values: class ids, numbers, unit vectors or probabilities.
+            scale: (low, high) of the numbers.
+        """
+        return None
+
+    def key(self, scale: tuple[float, float]) -> Key:
+        """What the colours mean, numbers going from ``scale[0]`` to ``scale[1]``."""
+        return Key()
+
+    def collapsed(self, statistics: Mapping[str, Array]) -> tuple[int, str] | None:
+        """(column, reason) of the first step whose predictions say nothing any more, though those of column 0 did.
+
+        A matter of predictions alone: no label may decide it.
+
+        Args:
+            statistics: by name, each (batches, steps, ...); this task's may be missing.
+        """
+        return None
+
+    def notes(self, statistics: Mapping[str, Array]) -> tuple[str, ...]:
+        """What a reader of this task's scores has to know about the target's labels; as for ``collapsed``."""
+        return ()
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        Task("semseg", "Segmentation", 0, 1.0, (
-            _metric("semseg/miou", "mIoU", "%", True, "semseg/confusion", scores.mean_iou, 100.0, 2),
-            _metric(
-                "semseg/pixel_accuracy", "Pixel acc.", "%", True, "semseg/confusion", scores.pixel_accuracy, 100.0, 2
-            ),
-        )),
-        Task("depth", "Depth", 1, 1.0, (
-            _metric("depth/rmse", "RMSE", "m", False, "depth/moments", scores.rmse),
-            _metric("depth/rmse_aligned", "RMSE, aligned", "m", False, "depth/moments", scores.rmse_aligned),
-        )),
-        Task("normal", "Normals", 3, 10.0, (
-            _metric("normal/mean_angle", "mean angle", "°", False, "normal/angles", scores.mean_angle, 1.0, 2),
-            _metric("normal/within_30", "within 30°", "%", True, "normal/angles", scores.within_30, 100.0, 2),
-        )),
-        Task("edge", "Edges", 1, 50.0, (
-            _metric("edge/rmse", "RMSE", "", False, "edge/moments", scores.rmse, 1.0, 4),
-            _metric("edge/rmse_aligned", "RMSE, aligned", "", False, "edge/moments", scores.rmse_aligned, 1.0, 4),
-            _metric("edge/ap", "AP", "%", True, "edge/histogram", scores.average_precision, 100.0, 2),
-        )),
-    )
-}  # fmt: skip
-"""All tasks, in the one order used everywhere: semseg, depth, normal, edge."""
+def _probability(logit: Array) -> Array:
+    share: Array = 1.0 / (1.0 + np.exp(-np.clip(logit, -50.0, 50.0)))
+    return share
 
 
-def get_task(name: str) -> Task:
-    """Look a task up by name.
-
-    Raises:
-        UserError: there is no such task.
-    """
-    if name not in TASKS:
-        raise UserError(f"Unknown task {name!r}.", did_you_mean(name, TASKS))
-    return TASKS[name]
+def _direction(vectors: Array) -> Array:
+    units: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)
+    return units
 
 
-def metric_by_id(id: str) -> Metric:
-    """Look a metric up by its id.
-
-    Raises:
-        UserError: there is no such metric.
-    """
-    known = {metric.id: metric for task in TASKS.values() for metric in task.metrics}
-    if id not in known:
-        raise UserError(f"Unknown metric {id!r}.", did_you_mean(id, known))
-    return known[id]
-
-
-def parse_tasks(names: str) -> tuple[str, ...]:
-    """``"edge,semseg"`` -> ``("semseg", "edge")``: valid, without repeats, in the fixed order.
-
-    Raises:
-        UserError: a name is unknown or none is given.
-    """
-    wanted = {get_task(name.strip()).name for name in names.split(",") if name.strip()}
-    if not wanted:
-        raise UserError("--tasks is empty.", "Valid: " + ", ".join(TASKS) + ".")
-    return tuple(name for name in TASKS if name in wanted)
+_SHOWN: dict[Output, Callable[[Array], Array]] = {
+    "classes": lambda logits: logits.argmax(axis=0)[None].astype(np.float64),
+    "scalar": lambda values: values,
+    "direction": _direction,
+    "probability": _probability,
+}

@@ -6,14 +6,14 @@ depth and edge losses ignore no pixel, the weights of the tasks are learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttt_bench.tasks.catalogue import get_task
 from ttt_bench.tasks.contract import IGNORE
-from ttt_bench.tasks.losses import semseg_loss
 
 
 def automatic_weighting(losses: Sequence[Tensor], sigma: Tensor) -> Tensor:
@@ -34,8 +34,8 @@ def taskonomy_normal(prediction: Tensor, label: Tensor) -> Tensor:
     return 1 - cosine.mean()
 
 
-TASKONOMY_LOSSES = {
-    "semseg": semseg_loss,
+TASKONOMY_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "semseg": get_task("semseg").loss,
     "depth": taskonomy_l1,
     "normal": taskonomy_normal,
     "edge": taskonomy_l1,

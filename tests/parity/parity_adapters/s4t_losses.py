@@ -12,8 +12,10 @@ from parity_adapters.s4t_common import OURS, label, s4t, taskonomy, tensor
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 from ttt_bench.tasks import IGNORE, TASKS
-from ttt_bench.tasks.losses import edge_loss, masked_l1, normal_loss, semseg_loss, task_losses
+from ttt_bench.tasks.edge import Edge
 from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting, mtinet_normal
+from ttt_bench.tasks.supervision import task_losses
+from ttt_bench.tasks.tensors import masked_l1
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Parts = dict[str, dict[str, Tensor]]
@@ -28,13 +30,13 @@ def _single(case: Case, task: str, loss: Loss) -> Answer:
 
 @answers("losses.loss_functions.CrossEntropyLoss")
 def _cross_entropy(case: Case) -> Answer:
-    return _single(case, "semseg", semseg_loss)
+    return _single(case, "semseg", TASKS["semseg"].loss)
 
 
 @answers("losses.loss_functions.BalancedBinaryCrossEntropyLoss")
 def _edge(case: Case) -> Answer:
     weight = case.params["pos_weight"]
-    return _single(case, "edge", lambda p, y: edge_loss(p, y, positive_weight=weight))
+    return _single(case, "edge", lambda p, y: Edge().loss(p, y, positive_weight=weight))
 
 
 @answers("losses.loss_functions.L1Loss()")
@@ -44,7 +46,7 @@ def _depth(case: Case) -> Answer:
 
 @answers("losses.loss_functions.L1Loss(normalize=True)")
 def _normal(case: Case) -> Answer:
-    return _single(case, "normal", normal_loss)
+    return _single(case, "normal", TASKS["normal"].loss)
 
 
 @answers("losses.loss_functions.NormalsLoss")

@@ -1,4 +1,4 @@
-"""S4T's metrics: measured by ``tasks.measure``, scored by ``tasks.scores``."""
+"""S4T's metrics: measured by ``tasks.measure``, scored by ``tasks.statistics`` and the tasks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from torch import Tensor
 from parity_adapters.s4t_common import label, tensor
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
-from ttt_bench.tasks import IGNORE, scores
-from ttt_bench.tasks.losses import edge_loss
+from ttt_bench.tasks import IGNORE, statistics
+from ttt_bench.tasks.edge import Edge
 from ttt_bench.tasks.measure import measure, moments
+from ttt_bench.tasks.normal import mean_angle
 from ttt_bench.tasks.release import align, invpt_depth_errors, present
+from ttt_bench.tasks.semseg import mean_iou
 
 
 def _updates(case: Case, prediction: str, task: str) -> list[tuple[Tensor, Tensor]]:
@@ -39,7 +41,7 @@ def _miou(case: Case) -> Answer:
     total = counts.sum((0, 1))
     hit = np.diagonal(total)
     return {
-        "exp_mIoU": scores.mean_iou(counts)[0],
+        "exp_mIoU": mean_iou(counts)[0],
         "exp_tp": hit,
         "exp_fp": total.sum(0) - hit,
         "exp_fn": total.sum(1) - hit,
@@ -51,7 +53,7 @@ def _aligned(case: Case, task: str, updates: list[tuple[Tensor, Tensor]], counts
     errors = [(align(p, y) - y)[y != IGNORE].abs() for p, y in updates]
     stacked = _stack(counts)
     return {
-        "exp_rmse": scores.rmse_aligned(stacked)[0],
+        "exp_rmse": statistics.rmse_aligned(stacked)[0],
         "exp_n_valid": stacked[..., 0].sum(),
         "exp_l1": torch.cat(errors).mean(),
     }
@@ -84,14 +86,14 @@ def _invpt_depth(case: Case) -> Answer:
     updates = _updates(case, "in_raw", "depth")
     counts = _stack([measure("depth", p, y)["depth/moments"] for p, y in updates])
     whole = (torch.cat(part) for part in zip(*updates, strict=True))
-    return {"exp_rmse": scores.rmse(counts)[0]} | {f"exp_{k}": v for k, v in invpt_depth_errors(*whole).items()}
+    return {"exp_rmse": statistics.rmse(counts)[0]} | {f"exp_{k}": v for k, v in invpt_depth_errors(*whole).items()}
 
 
 @answers("evaluation.eval_normals.NormalsMeter")
 def _normals(case: Case) -> Answer:
     updates = _updates(case, "in_raw", "normal")
     counts = _stack([measure("normal", p, y)["normal/angles"] for p, y in updates])
-    return {"exp_mean": scores.mean_angle(counts)[0], "exp_total": counts[..., 0].sum()}
+    return {"exp_mean": mean_angle(counts)[0], "exp_total": counts[..., 0].sum()}
 
 
 @answers("evaluation.eval_edge.EdgeMeter_L1")
@@ -104,7 +106,7 @@ def _edge_l1(case: Case) -> Answer:
 @answers("evaluation.eval_edge.EdgeMeter")
 def _edge_bce(case: Case) -> Answer:
     probability = tensor(case, "in_pred255").unsqueeze(1) / 255
-    return {"exp_loss": edge_loss(probability, label(case, "in_gt", "edge"))}
+    return {"exp_loss": Edge().loss(probability, label(case, "in_gt", "edge"))}
 
 
 @answers("utils.utils.get_output")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from parity_adapters.plugin import plugin
 from parity_adapters.replay import gradient, numbered, optimizer_spec, tensor
 from parity_adapters.tiny import official_state, prefixed, tiny_network
 from ttt_bench.adaptation.adapter import Adapter
@@ -13,13 +12,14 @@ from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
+from ttt_bench.toolbox.outputs import entropy as entropy_of
 
 
 @answers("tent.softmax_entropy")
 def entropy(case: Case) -> Answer:
     """Entropy per sample or pixel, its mean, and the gradient."""
     logits = tensor(case, "logits", grad=True)
-    values = plugin("tent").entropy(logits)
+    values = entropy_of(logits)
     loss = values.mean()
     return {"entropy": values, "loss": loss, "grad_logits": gradient(loss, logits)}
 

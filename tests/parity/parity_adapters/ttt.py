@@ -16,7 +16,7 @@ from ttt_bench.method.contract import Method, Model, SourceBatch
 from ttt_bench.method.registry import create
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
-from ttt_bench.tasks.losses import semseg_loss
+from ttt_bench.tasks import get_task
 
 HEAD_NAMES = {"stage.0.": "0.", "stage.1.": "1.", "linear.": "5."}
 """Our head's names -> their places in the official Sequential (stage, norm, ReLU, pool, flatten, linear)."""
@@ -56,7 +56,7 @@ def joint_training(case: Case) -> Answer:
         levels = network.features(images)
         predictions = network.predict(levels, (images.shape[-2], images.shape[-1]))
         batch = SourceBatch(images, {"semseg": labels}, levels, predictions)
-        loss = semseg_loss(predictions["semseg"], labels)
+        loss = get_task("semseg").loss(predictions["semseg"], labels)
         loss = loss + method.source_loss(model, batch, torch.Generator())
         optimizer.zero_grad()
         loss.backward()

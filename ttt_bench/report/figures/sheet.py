@@ -18,8 +18,9 @@ from ttt_bench.report.runs import BASE
 from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH
 from ttt_bench.store import Trajectory
-from ttt_bench.tasks import IGNORE, TASKS
-from ttt_bench.tasks.paint import Picture, colour_scale, limits, paint_prediction, paint_truth, palette
+from ttt_bench.tasks import IGNORE, TASKS, Task
+from ttt_bench.tasks.contract import Picture
+from ttt_bench.tasks.paint import colour_scale, limits, paint_prediction, paint_truth, palette
 
 Examples = Mapping[str, npt.NDArray[Any]]
 
@@ -36,7 +37,9 @@ def draw_sheet(group: Group) -> Sketch | None:
     truth = next((examples for _, _, examples in shown if any(k.startswith("truth/") for k in examples)), None)
     if truth is None:
         return None
-    tasks = [name for name in TASKS if f"truth/{name}" in truth]
+    tasks = [task for name, task in TASKS.items() if f"truth/{name}" in truth and _paint(task, truth, None) is not None]
+    if not tasks:
+        return None
     columns: list[tuple[str, Examples | None]] = [("truth", None)]
     columns += [
         ("source (base)" if row.method == BASE else row.label, examples)
@@ -64,7 +67,7 @@ def _pictures(row: Row) -> tuple[Scored | None, Examples]:
 def _figure(
     group: Group,
     bands: list[list[tuple[str, Examples | None]]],
-    tasks: list[str],
+    tasks: list[Task],
     truth: Examples,
     classes: Sequence[str],
 ) -> Figure:
@@ -72,7 +75,7 @@ def _figure(
     side = WIDTH / COLUMNS
     tall = side * height / width
     lines = len(bands) * len(tasks)
-    patches = _class_patches(truth, bands, classes) if "semseg" in tasks else []
+    patches = _class_patches(truth, bands, classes, [t.name for t in tasks if t.output == "classes"])
     above, below = 0.36 + LEGEND_LINE * (1 + -(-len(patches) // LEGEND_COLUMNS)), 0.12
     total = lines * tall + len(bands) * 0.2 + above + below
     figure = Figure(figsize=(WIDTH, total))
@@ -92,7 +95,7 @@ def _figure(
                 if line == 0:
                     axes.set_title(name, pad=2.0)
                 if column == (1 if number == 0 else 0) and number > 0:
-                    axes.set_ylabel(TASKS[task].title, labelpad=1.5, fontsize=6.0)
+                    axes.set_ylabel(task.title, labelpad=1.5, fontsize=6.0)
             if number == 0:
                 _key(_tile(figure, 0.0, y, side, tall, total), task, truth, line == 0)
         top -= len(tasks) * tall
@@ -107,13 +110,20 @@ def _figure(
 
 
 def _class_patches(
-    truth: Examples, bands: Sequence[Sequence[tuple[str, Examples | None]]], classes: Sequence[str]
+    truth: Examples,
+    bands: Sequence[Sequence[tuple[str, Examples | None]]],
+    classes: Sequence[str],
+    tasks: Sequence[str],
 ) -> list[Patch]:
-    """The classes that can be seen in the truth or in a prediction: a data set may have many more."""
-    seen = {int(i) for i in np.unique(truth["truth/semseg"][0].astype(np.float64)) if i != IGNORE}
-    for _, examples in (column for band in bands for column in band):
-        if examples is not None and "prediction/semseg" in examples:
-            seen.update(int(i) for i in np.unique(examples["prediction/semseg"][0].argmax(axis=0)))
+    """The classes that can be seen in the truth or in a prediction of ``tasks``: a data set may have many more."""
+    seen: set[int] = set()
+    for task in tasks:
+        seen.update(int(i) for i in np.unique(truth[f"truth/{task}"][0].astype(np.float64)) if i != IGNORE)
+        for _, examples in (column for band in bands for column in band):
+            if examples is not None and f"prediction/{task}" in examples:
+                seen.update(int(i) for i in np.unique(examples[f"prediction/{task}"][0].argmax(axis=0)))
+    if not tasks:
+        return []
     colours = palette(max([*seen, len(classes) - 1]) + 1)
     return [
         Patch(color=tuple(colours[i] / 255.0), label=classes[i] if i < len(classes) else f"class {i}")
@@ -134,33 +144,30 @@ def _tile(figure: Figure, x: float, y: float, width: float, height: float, total
     return axes
 
 
-def _paint(task: str, truth: Examples, examples: Examples | None) -> Picture | None:
-    label = truth[f"truth/{task}"][0]
+def _paint(task: Task, truth: Examples, examples: Examples | None) -> Picture | None:
+    label = truth[f"truth/{task.name}"][0]
     scale = limits(label)
     if examples is None:
         return paint_truth(task, label, scale)
-    output = examples.get(f"prediction/{task}")
+    output = examples.get(f"prediction/{task.name}")
     return None if output is None else paint_prediction(task, output[0], label, scale)
 
 
-def _key(axes: Axes, task: str, truth: Examples, first: bool) -> None:
+def _key(axes: Axes, task: Task, truth: Examples, first: bool) -> None:
     """The left column: the image in the first line, otherwise what the colours of the line mean."""
-    label = np.asarray(truth[f"truth/{task}"][0], dtype=np.float64)
+    label = np.asarray(truth[f"truth/{task.name}"][0], dtype=np.float64)
     if first:
         axes.imshow(truth["image"][0], interpolation="nearest")
         axes.set_title("image", pad=2.0)
         return
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.text(0.04, 0.96, TASKS[task].title, va="top", fontsize=6.5, fontweight="bold")
-    if task == "depth":
-        low, high = limits(label)
+    axes.text(0.04, 0.96, task.title, va="top", fontsize=6.5, fontweight="bold")
+    key = task.key(limits(label))
+    axes.text(0.06, 0.72, key.text, va="top", fontsize=5.5)
+    if key.ends is not None:
         ramp = axes.inset_axes((0.06, 0.42, 0.86, 0.12))
         ramp.imshow(np.linspace(0, 1, 64)[None], aspect="auto", cmap=ListedColormap(colour_scale(64) / 255.0))
         ramp.set_axis_off()
-        axes.text(0.06, 0.38, f"{low:.1f} m", va="top", fontsize=5.5)
-        axes.text(0.92, 0.38, f"{high:.1f} m", va="top", ha="right", fontsize=5.5)
-    elif task == "normal":
-        axes.text(0.06, 0.72, "red: to the right\ngreen: up\nblue: to the viewer", va="top", fontsize=5.5)
-    elif task == "edge":
-        axes.text(0.06, 0.72, "dark: edge", va="top", fontsize=5.5)
+        axes.text(0.06, 0.38, key.ends[0], va="top", fontsize=5.5)
+        axes.text(0.92, 0.38, key.ends[1], va="top", ha="right", fontsize=5.5)

@@ -1,0 +1,114 @@
+"""All tasks by name. No torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.tasks.contract import Metric, Output, Task
+
+Track = Literal["dense", "class"]
+
+TASKS: dict[str, Task] = {}
+"""Every known task in the one order used everywhere: by rank, then by name."""
+
+
+def add_task(task: type[Task]) -> None:
+    """Make ``task`` known in this process.
+
+    Raises:
+        UserError: another task has its name, or a part of it is missing or contradicts another.
+    """
+    name = getattr(task, "name", task.__name__)
+    known = TASKS.get(name)
+    if known is not None and type(known) is not task:
+        raise UserError(f"Two tasks are called {name!r}: {_place(type(known))} and {_place(task)}.", "Rename one.")
+    _check(task, name)
+    TASKS[name] = task()
+    for other in sorted(TASKS.values(), key=lambda each: (each.rank, each.name)):
+        TASKS[other.name] = TASKS.pop(other.name)
+
+
+def _check(task: type[Task], name: str) -> None:
+    required = ("name", "title", "channels", "output", "label", "metrics")
+    missing = [part for part in required if not hasattr(task, part)] + sorted(task.__abstractmethods__)
+    if missing:
+        raise UserError(f"The task {name!r} in {_place(task)} lacks {', '.join(missing)}.", "See tasks/contract.py.")
+    wrong = [metric.id for metric in task.metrics for id in (metric.id, metric.statistic) if id.split("/")[0] != name]
+    if wrong or not task.metrics:
+        raise UserError(
+            f"The task {name!r} in {_place(task)} has {'metrics of another task' if wrong else 'no metric'}.",
+            f"Ids of metrics and statistics begin with {name}/.",
+        )
+    if task.label.extent != task.extent:
+        raise UserError(f"The task {name!r} in {_place(task)} is one per {task.extent}, its label is not.")
+
+
+def _place(task: type[Task]) -> str:
+    import inspect
+
+    return inspect.getfile(task)
+
+
+def get_task(name: str) -> Task:
+    """Look a task up by name.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    if name not in TASKS:
+        raise UserError(f"Unknown task {name!r}.", did_you_mean(name, TASKS))
+    return TASKS[name]
+
+
+def metric_by_id(id: str) -> Metric:
+    """Look a metric up by its id.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    known = {metric.id: metric for task in TASKS.values() for metric in task.metrics}
+    if id not in known:
+        raise UserError(f"Unknown metric {id!r}.", did_you_mean(id, known))
+    return known[id]
+
+
+def parse_tasks(names: str) -> tuple[str, ...]:
+    """``"edge,semseg"`` -> ``("semseg", "edge")``: valid, without repeats, in the fixed order.
+
+    Raises:
+        UserError: a name is unknown or none is given.
+    """
+    wanted = {get_task(name.strip()).name for name in names.split(",") if name.strip()}
+    if not wanted:
+        raise UserError("--tasks is empty.", "Valid: " + ", ".join(TASKS) + ".")
+    return tuple(name for name in TASKS if name in wanted)
+
+
+def of_kind(names: Iterable[str], output: Output) -> tuple[str, ...]:
+    """Those of the tasks ``names`` whose output is of that kind, in their order."""
+    return tuple(name for name in names if get_task(name).output == output)
+
+
+def track_tasks(track: Track) -> tuple[str, ...]:
+    """The project's own tasks of a track, in order: what inspectors take, whatever plug-ins are there."""
+    extent = "map" if track == "dense" else "image"
+    return tuple(task.name for task in TASKS.values() if task.extent == extent and type(task) in _OWN)
+
+
+def _find_own() -> tuple[type[Task], ...]:
+    """The tasks of this folder: whichever file says that it defines one. The others may load torch."""
+    found: list[type[Task]] = []
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if "(Task):" in path.read_text(encoding="utf-8") and path.stem != "catalogue":
+            module = importlib.import_module(f"{__package__}.{path.stem}")
+            found += [each for each in vars(module).values() if isinstance(each, type) and each.__base__ is Task]
+    return tuple(found)
+
+
+_OWN = _find_own()
+for _task in _OWN:
+    add_task(_task)
