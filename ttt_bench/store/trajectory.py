@@ -32,7 +32,7 @@ class Trajectory:
     eval_steps: tuple[int, ...]
     """Steps at which the target was scored; step k is after k updates, 0 is before any on this batch."""
     statistics: dict[str, npt.NDArray[Any]]
-    """``task/statistic`` -> (batches, len(eval_steps), ...) sufficient statistics (see ``tasks.scores``)."""
+    """``task/statistic`` -> (batches, len(eval_steps), ...) sufficient statistics (layouts: each task's file)."""
     loss: npt.NDArray[Any]
     """(adapted batches, steps) the method's loss at each update; NaN where a method has none."""
     seconds: npt.NDArray[Any]

@@ -89,8 +89,8 @@ def parse_tasks(names: str) -> tuple[str, ...]:
 
 
 def of_kind(names: Iterable[str], output: Output) -> tuple[str, ...]:
-    """Those of the tasks ``names`` whose output is of that kind, in their order."""
-    return tuple(name for name in names if get_task(name).output == output)
+    """Those of ``names`` whose output is of that kind, in their order; what is no task has no kind."""
+    return tuple(name for name in names if name in TASKS and TASKS[name].output == output)
 
 
 def track_tasks(track: Track) -> tuple[str, ...]:
