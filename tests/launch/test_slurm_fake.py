@@ -19,67 +19,6 @@ from ttt_bench.store.folder import SweepFolder
 
 GOLDEN = REPOSITORY / "tests/golden/slurm"
 
-# Each fake notes how it was called and answers from a file that a test may write.
-FAKES = {
-    "sbatch": """
-n=$(cat "$FAKE/next" 2>/dev/null || echo 100); echo $((n + 1)) > "$FAKE/next"
-cp "$1" "$FAKE/script.$n.sh"
-[ -e "$FAKE/refuse" ] && { cat "$FAKE/refuse" >&2; exit 1; }
-echo "Submitted batch job $n"
-""",
-    "srun": "exit 0",
-    "scontrol": 'cat "$FAKE/config"',
-    "squeue": '[ -e "$FAKE/squeue" ] && cat "$FAKE/squeue" || exit 1',
-    "sacct": '[ -e "$FAKE/sacct" ] && cat "$FAKE/sacct" || exit 1',
-    "scancel": 'echo "$@" > "$FAKE/cancelled"',
-}
-
-
-@pytest.fixture
-def slurm(tmp_path, monkeypatch):
-    """A folder whose files are the fake Slurm's answers."""
-    folder = tmp_path / "slurm"
-    (folder / "bin").mkdir(parents=True)
-    for name, body in FAKES.items():
-        path = folder / "bin" / name
-        path.write_text(f'#!/bin/sh\necho {name} "$@" >> "$FAKE/calls"\n{body.strip()}\n')
-        path.chmod(0o755)
-    (folder / "config").write_text("ClusterName = fake\nMaxArraySize            = 4\nMaxJobCount = 10000\n")
-    (folder / "squeue").write_text("")
-    monkeypatch.setenv("FAKE", str(folder))
-    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
-
-
-PROFILE = """
-partition = "gpu"
-account = "lab"
-qos = "normal"
-gpus = 1
-cpus = 8
-memory = "64G"
-walltime = "02:00:00"
-constraint = "h100"
-exclude = "node7"
-setup = ["module load cuda", "source venv/bin/activate"]
-array_parallelism = 6
-task_minutes = 0.001
-container = "apptainer exec --nv image.sif"
-python = "python3"
-
-[sbatch]
-mail-type = "FAIL"
-"""
-
-
-@pytest.fixture
-def profile(tmp_path):
-    path = tmp_path / "gpu.toml"
-    path.write_text(PROFILE)
-    return path
-
 
 def arguments(profile, *more):
     return ["sweep", *TINY, "--seeds", "2", "--executor", "slurm", "--profile", profile, *more]
@@ -319,5 +258,5 @@ def test_a_profile_without_frills_asks_for_nothing_special(tmp_path):
     array = JobArray("adapt", (Task((), 1.0),))
     assert set(parameters(read_profile(path), array, "", "x")) == {
         "job_name", "time", "nodes", "ntasks_per_node", "cpus_per_task", "array_parallelism", "signal_delay_s",
-        "stderr_to_stdout", "setup", "additional_parameters",
+        "stderr_to_stdout", "setup", "srun_args", "additional_parameters",
     }  # fmt: skip

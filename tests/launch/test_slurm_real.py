@@ -1,5 +1,6 @@
 """Sweeps on a real Slurm, and everything that goes wrong on one. Run by `slurm/local_cluster run -- pytest -m slurm`."""
 
+import json
 import os
 import signal
 import subprocess
@@ -94,20 +95,20 @@ class Cluster:
         self.short.write_text(PROFILE.format(task_minutes=0.01, walltime=2))
         self.folder = SweepFolder(self.out / "main")
 
-    def call(self, *arguments, code=0):
-        """Run the command line; its output."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "SLOW_FACTOR": "1", "COLUMNS": "200"}
-        command = [sys.executable, "-m", "ttt_bench", *map(str, arguments), "--out", str(self.out)]
+    def call(self, *arguments, code=0, inside=(), shell=()):
+        """Run the command line, in a shell with further variables, inside a command such as srun; its output."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "SLOW_FACTOR": "1", "COLUMNS": "200", **dict(shell)}
+        command = [*inside, sys.executable, "-m", "ttt_bench", *map(str, arguments), "--out", str(self.out)]
         done = subprocess.run(
             command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
-    def submit(self, *arguments, profile=None):
+    def submit(self, *arguments, profile=None, **how):
         """Submit a sweep."""
         place = ["--cache", self.cache, "--executor", "slurm", "--profile", profile or self.profile]
-        return self.call("sweep", *TINY, *arguments, *place)
+        return self.call("sweep", *TINY, *arguments, *place, **how)
 
     def until(self, what, condition):
         """Wait for ``condition``; its value."""
@@ -282,3 +283,60 @@ def test_cancel_takes_a_sweep_back(cluster, tmp_path):
     status = cluster.call("status")
     assert "done" not in status
     assert "lost" in status
+
+
+@pytest.fixture
+def awkward(tmp_path):
+    """A cluster whose results and interpreter lie in a folder that a shell and Slurm would take apart."""
+    folder = tmp_path / "my $(touch HACKED) 'q' \"d\" #1"
+    folder.mkdir()
+    made = Cluster(folder)
+    (folder / "venv").symlink_to(sys.prefix)
+    python = json.dumps(str(folder / "venv/bin/python"))
+    for profile in (made.profile, made.short):
+        profile.write_text(f"python = {python}\n{profile.read_text()}")
+    return made
+
+
+def test_a_sweep_submitted_from_inside_a_job_is_done_like_any_other(awkward, tmp_path):
+    what = ["--methods", "tent", "--seeds", "2"]
+    # What salloc, srun --pty and people's start-up files leave in a shell; each of them alone once broke every task.
+    shell = {"SBATCH_TIMELIMIT": "1", "SBATCH_ARRAY_INX": "7", "SQUEUE_STATES": "RUNNING", "SRUN_CPUS_PER_TASK": "9"}
+    job = ["srun", "--partition=debug", "--cpus-per-task=1", "--mem-per-cpu=300", "--time=5"]
+    awkward.submit(*what, inside=job, shell=shell)
+    assert "queued" in awkward.call("sweep", *TINY, *what, "--cache", awkward.cache, "--executor", "slurm", "--profile",
+                                    awkward.profile, "--dry-run", shell=shell)  # fmt: skip
+    expected = local(tmp_path, *what)
+    awkward.idle()
+    status = awkward.call("status", "-v", shell=shell)
+    assert "6 done" in status, status
+    assert_equal_to(expected, awkward.folder)
+    assert list(tmp_path.rglob("HACKED")) == []
+    [submission] = read_submissions(awkward.folder)
+    assert all(element.log.exists() for element in submission.elements(awkward.folder).values())
+
+
+def test_tasks_that_cannot_begin_are_explained_and_given_up(cluster):
+    cluster.profile.write_text('python = "/nowhere/bin/python"\n' + cluster.profile.read_text())
+    what = ["--methods", "tent", "--seeds", "1"]
+    cluster.submit(*what)
+    cluster.idle()
+    status = cluster.call("status")
+    assert "3 lost" in status
+    assert "/nowhere/bin/python" in status
+    assert "First mend what Slurm and the logs say" in status
+    for _ in range(3):
+        said = cluster.submit(*what)
+        cluster.idle()
+    assert "0 to submit" in said
+
+
+def test_a_user_without_a_name_asks_for_his_own_jobs(cluster):
+    """squeue knows no name for this number; nothing of it may be taken for "nothing waits"."""
+    script = "from ttt_bench.launch.slurm import commands as c; print(c.user(), c.active([c.user()]))"
+    command = ["setpriv", "--reuid", "54321", "--clear-groups", sys.executable, "-S", "-c", script]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=60)
+    if "Permission denied" in done.stderr:
+        pytest.skip("the clone or the interpreter lies in a folder that other users may not enter")
+    assert done.stdout.split(None, 1) == ["54321", "{}\n"], done.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ttt_bench.cli.options import Place, Request
 from ttt_bench.errors import UserError, did_you_mean
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from ttt_bench.launch.slurm.submit import Prepared
 
 console = Console()
+
+MOST_FATES = 5
+"""Dead tasks that are told one by one."""
 
 EXECUTORS = ("local", "slurm")
 Executor = Annotated[str, typer.Option(help="local, slurm.", rich_help_panel=Place)]
@@ -63,25 +68,28 @@ def submit_sweep(request: Request, profile: Path, retry: str) -> None:
     read, context, folder = read_profile(profile), request.context(), SweepFolder(request.folder)
     plan = request.plan()
     again = _retry(retry)
-    lost = settle_lost(folder, lay_out(plan), context)
-    if lost:
-        console.print(f"{len(lost)} tasks had died without a word; their work is taken up again.", highlight=False)
+    settled = settle_lost(folder, lay_out(plan), context)
+    if settled.lost:
+        _say(f"{len(settled.lost)} tasks had died without a word; their work is taken up again.")
+    for fate in settled.stillborn[:MOST_FATES]:
+        _say(f"ended before it began: {fate}")
     prepared = prepare(plan, context, read, again)
     _print(request, prepared, read)
+    if prepared.unsure:
+        raise UserError(
+            f"squeue does not answer, and {prepared.unsure} pieces of work may still be queued from an earlier "
+            f"submission; submitting now could do them twice.",
+            "Run the same command again in a minute, or where squeue works.",
+        )
     remember(request, plan, folder)
     if not prepared.schedule.arrays:
-        console.print("Nothing to submit.")
+        _say("Nothing to submit.")
         return
-
-    def say(text: str) -> None:
-        console.print(f"submitted {text}", markup=False, highlight=False, soft_wrap=True)
-
-    submission = submit(prepared, context, read, request.name, say)
-    console.print(
-        f"Submission {submission.id}. `python -m ttt_bench status {request.name}{_out(request)}` shows how far it is, "
-        "`cancel` takes it back, `report` can be run at any time.",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    submission = submit(prepared, context, read, request.name, lambda text: _say(f"submitted {text}"))
+    _say(
+        f"Submission {submission.id}. `{_status(request)}` shows how far it is, `cancel` takes it back, "
+        "`report` can be run at any time."
+    )
 
 
 def cancel_sweep(path: Path) -> None:
@@ -99,15 +107,12 @@ def cancel_sweep(path: Path) -> None:
         alive = {element.partition("_")[0] for element in living}
         jobs = [job for job in jobs if job in alive]
     if not jobs:
-        console.print("None of its jobs waits or runs any more.")
+        _say("None of its jobs waits or runs any more.")
         return
     problem = queue.cancel(jobs)
     if problem:
         raise UserError(f"scancel failed: {problem}.", f"The jobs are {' '.join(jobs)}.")
-    console.print(
-        f"Cancelled {len(jobs)} jobs: {' '.join(jobs)}. Everything finished is kept, and progress too.",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    _say(f"Cancelled {len(jobs)} jobs: {' '.join(jobs)}. Everything finished is kept, and progress too.")
 
 
 def _retry(retry: str) -> bool:
@@ -116,14 +121,20 @@ def _retry(retry: str) -> bool:
     return retry == "failed"
 
 
-def _out(request: Request) -> str:
-    return "" if request.out == Path("results") else f" --out {request.out}"
+def _status(request: Request) -> str:
+    """The command that shows this sweep, as a shell takes it."""
+    out = [] if request.out == Path("results") else ["--out", str(request.out)]
+    return shlex.join(["python", "-m", "ttt_bench", "status", request.name, *out])
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
     from ttt_bench.launch.status import duration
 
-    table = Table(title=f"Arrays for {request.folder} ({profile.name})", title_justify="left")
+    table = Table(title=Text(f"Arrays for {request.folder} ({profile.name})"), title_justify="left")
     for column in ("array", "stage", "tasks", "at once", "pieces of work", "walltime", "forecast", "after"):
         table.add_column(column, justify="right" if column in ("tasks", "at once", "pieces of work") else "left")
     for number, array in enumerate(prepared.schedule.arrays):
@@ -136,7 +147,7 @@ def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
     if prepared.schedule.arrays:
         console.print(table)
     for line in summary(prepared, profile):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _say(line)
 
 
 def _short(after: list[str]) -> str:
@@ -154,6 +165,8 @@ def summary(prepared: Prepared, profile: Profile) -> list[str]:
         f"cells: {cells} to submit, {selection.done} are there, {selection.queued} already queued, "
         f"{failed} failed earlier, {blocked} blocked by a failure" + " (--retry failed)" * bool(failed or blocked)
     ]
+    if prepared.unsure:
+        lines.append(f"squeue does not answer: {prepared.unsure} pieces of work may be queued already")
     if tasks:
         gpus = profile.gpus
         hours = schedule.seconds / 3600

@@ -39,7 +39,15 @@ def show_status(path: Path, verbose: bool) -> None:
         console.print("Slurm does not answer from here, so queued cells may also be lost ones.", highlight=False)
     if counts["failed"] or overview.others:
         console.print(f"Tracebacks are in {path / 'failures'}; redo them with --retry failed.", highlight=False)
-    if counts["lost"] or counts["stale"]:
+    stillborn = sum(row.stillborn for row in overview.cells)
+    if stillborn:
+        console.print(
+            f"{stillborn} cells were lost because their tasks ended before any work began. First mend what Slurm and "
+            "the logs say above; unmended, the same sweep command ends in the same way.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if counts["lost"] + counts["stale"] > stillborn:
         console.print("The same sweep command again takes up what is lost or stale.", highlight=False)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ttt_bench.errors import UserError
 from ttt_bench.launch.slurm import commands as queue
+from ttt_bench.launch.slurm.fate import fates
 from ttt_bench.launch.slurm.submissions import Element, latest_elements, read_submissions
 from ttt_bench.store.claims import ClaimState
 from ttt_bench.store.folder import SweepFolder
@@ -27,6 +27,8 @@ class Row:
     state: State
     detail: str = ""
     log: Path | None = None
+    stillborn: bool = False
+    """Lost before its work began, by a fault that starting it again does not mend."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def look(folder: SweepFolder) -> Overview:
     done, failed, claims = folder.done(), folder.failed(), folder.claims()
     waiting = [id for id in elements if id not in done and id not in failed]
     living = _living(folder) if waiting else None
-    ended = _ended(waiting, elements, living)
+    ends = {} if living is None else fates(elements[id] for id in waiting if elements[id].job not in living)
 
     def row(id: str, label: str) -> Row:
         element = elements.get(id)
@@ -74,7 +76,8 @@ def look(folder: SweepFolder) -> Overview:
             return Row(id, label, "missing")
         if living is None or element.job in living:
             return Row(id, label, "queued", f"job {element.job}", log)
-        return Row(id, label, "lost", f"job {element.job} {ended.get(element.job, 'ended')}".strip(), log)
+        fate = ends[element.job]
+        return Row(id, label, "lost", str(fate), log, fate.stillborn)
 
     others = [row(id, label) for id, label in labels.items() if id in failed]
     return Overview([row(id, label) for id, label in cells.items()], others, living is not None or not waiting)
@@ -82,12 +85,6 @@ def look(folder: SweepFolder) -> Overview:
 
 def _living(folder: SweepFolder) -> dict[str, str] | None:
     return queue.active(submission.user for submission in read_submissions(folder))
-
-
-def _ended(ids: list[str], elements: Mapping[str, Element], living: dict[str, str] | None) -> dict[str, str]:
-    if living is None:
-        return {}
-    return queue.ended(sorted({elements[id].job for id in ids} - living.keys()))
 
 
 def _done(folder: SweepFolder, id: str, label: str) -> Row:

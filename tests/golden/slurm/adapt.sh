@@ -25,8 +25,8 @@
 # setup
 module load cuda
 source venv/bin/activate
-export PYTHONPATH="CLONE${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONPATH=CLONE"${PYTHONPATH:+:$PYTHONPATH}"
 
 # command
 export SUBMITIT_EXECUTOR=slurm
-srun --unbuffered --output LOGS/%A_%a_%t_log.out apptainer exec --nv image.sif python3 -u -m submitit.core._submit LOGS
+srun --unbuffered --output LOGS/%A_%a_%t_log.out --cpus-per-task 8 apptainer exec --nv image.sif python3 -u -m submitit.core._submit LOGS

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ttt_bench.launch.slurm.environment import slurm_environment
 
 PATIENCE_SECONDS = 20.0
 DEFAULT_ARRAY_SIZE = 1000
 
 
+@dataclass(frozen=True)
+class End:
+    """How the accounting says that a task ended."""
+
+    state: str
+    """``FAILED``, ``TIMEOUT``, ...; of "CANCELLED by 1000" the first word."""
+    exit_code: str = ""
+    """As Slurm writes it, ``code:signal``."""
+
+
 def ask(*command: str) -> str | None:
     """Output of a Slurm command; None when it is not there, fails or does not answer in time."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
+        return _run(*command)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
 
 
 def max_array_size() -> int | None:
@@ -25,33 +39,37 @@ def max_array_size() -> int | None:
     return int(match[1]) if match else None
 
 
+def user() -> str:
+    """Who submits, as squeue knows it: the name, or the number of a user without one."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def active(users: Iterable[str]) -> dict[str, str] | None:
     """State by job element (``123_4`` or ``123``) of all jobs of ``users`` that wait or run; None: nobody answers."""
-    text = ask("squeue", "--noheader", "--array", "--user", ",".join(sorted(set(users))), "--format", "%i|%T")
-    if text is None:
-        return None
-    return dict(_split(line) for line in text.splitlines() if "|" in line)
+    names = sorted(set(users))
+    # A number that no name belongs to is refused by squeue, unless it is one's own.
+    whose = ["--me"] if names == [str(os.getuid())] else ["--user", ",".join(names)]
+    text = ask("squeue", "--noheader", "--array", *whose, "--format", "%i|%T")
+    return None if text is None else {job: end.state for job, end in _table(text).items()}
 
 
-def ended(jobs: Sequence[str]) -> dict[str, str]:
-    """Final state by job element, from the accounting; empty where there is none."""
+def ended(jobs: Sequence[str]) -> dict[str, End]:
+    """How each job element ended, from the accounting; empty where there is none."""
     if not jobs:
         return {}
-    text = ask(
-        "sacct", "--noheader", "--parsable2", "--allocations", "--format", "JobID,State", "--jobs", ",".join(jobs)
-    )
-    return dict(_split(line) for line in (text or "").splitlines() if "|" in line)
-
-
-def _split(line: str) -> tuple[str, str]:
-    job, _, state = line.strip().partition("|")
-    return job, state.split()[0] if state.split() else ""  # "CANCELLED by 1000"
+    columns = "JobID,State,ExitCode"
+    text = ask("sacct", "--noheader", "--parsable2", "--allocations", "--format", columns, "--jobs", ",".join(jobs))
+    return _table(text or "")
 
 
 def cancel(jobs: Sequence[str]) -> str:
     """Cancel ``jobs``; what went wrong, or an empty text."""
     try:
-        subprocess.run(["scancel", *jobs], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
+        _run("scancel", *jobs)
     except FileNotFoundError:
         return "scancel is not on this machine"
     except subprocess.CalledProcessError as error:
@@ -59,3 +77,16 @@ def cancel(jobs: Sequence[str]) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return ""
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE_SECONDS, check=True,
+        env=slurm_environment(),
+    )  # fmt: skip
+    return done.stdout
+
+
+def _table(text: str) -> dict[str, End]:
+    rows = (line.strip().split("|") for line in text.splitlines() if "|" in line)
+    return {job: End((state.split() or [""])[0], *more[:1]) for job, state, *more in rows}

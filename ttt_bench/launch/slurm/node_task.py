@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ttt_bench.errors import UserError
 from ttt_bench.launch.local import Board, Event, Result
 from ttt_bench.launch.pool import run_pool
 from ttt_bench.plan.artifacts import claim_path, is_done
@@ -24,6 +24,8 @@ from ttt_bench.store.folder import SweepFolder
 SPEAK_SECONDS = 60.0
 EARLY_SECONDS = 70.0
 """Slurm looks at its clocks once a minute, so the signal before the walltime may come this much too early."""
+TEMPORARY = ("SLURM_TMPDIR", "TMPDIR", "TEMP", "TMP")
+PROBE_BYTES = 1 << 20
 PRIVATE = ("NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "MPLCONFIGDIR")
 
 
@@ -145,9 +147,12 @@ class SweepTask:
 
 @contextmanager
 def private_caches() -> Iterator[Path]:
-    """Compilers' and plotting caches of this task alone, gone when it ends; nothing is shared over NFS."""
-    root = os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix=f"ttt_bench-{getpass.getuser()}-", dir=root))
+    """Compilers' and plotting caches of this task alone, gone when it ends; nothing is shared over NFS.
+
+    Raises:
+        UserError: no temporary folder of this node can be written.
+    """
+    folder = _scratch()
     before = {name: os.environ.get(name) for name in PRIVATE}
     os.environ.update({name: str(folder / name.lower()) for name in PRIVATE})
     try:
@@ -159,3 +164,28 @@ def private_caches() -> Iterator[Path]:
             else:
                 os.environ[name] = value
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch() -> Path:
+    """A new folder in the first temporary folder that can be written; sites name some that this node does not have."""
+    roots = [os.environ[name] for name in TEMPORARY if os.environ.get(name)] + ["/tmp", "/var/tmp"]
+    problems = []
+    for root in dict.fromkeys(root for root in roots if Path(root).is_absolute()):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="ttt_bench-", dir=root))
+        except OSError as error:
+            problems.append(f"{root} ({error.strerror})")
+            continue
+        try:
+            # A full file system still makes folders.
+            (folder / "probe").write_bytes(bytes(PROBE_BYTES))
+            (folder / "probe").unlink()
+        except OSError as error:
+            problems.append(f"{root} ({error.strerror})")
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        return folder
+    raise UserError(
+        f"No temporary folder can be written on this node: {', '.join(problems)}.",
+        'Name one in the profile, setup = ["export SLURM_TMPDIR=/path"], or free some space.',
+    )

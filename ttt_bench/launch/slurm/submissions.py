@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ttt_bench.errors import UserError
 from ttt_bench.files import read_json, write_json
 from ttt_bench.store.folder import SweepFolder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,15 +83,56 @@ def records(folder: SweepFolder) -> Path:
 
 
 def read_submissions(folder: SweepFolder) -> list[Submission]:
-    """All submissions of a sweep, oldest first."""
+    """All submissions of a sweep, oldest first; a warning names each record that is none, and the rest goes on."""
     found = []
     for path in sorted(records(folder).glob("[!.]*.json")):
-        content = read_json(path)
-        arrays = tuple(
-            SubmittedArray(a["job"], a["stage"], tuple(map(tuple, a["tasks"])), a["after"]) for a in content["arrays"]
-        )
-        found.append(Submission(**{**content, "arrays": arrays}))
+        try:
+            found.append(_read(path))
+        except UserError as error:
+            _warn(error.message)
     return found
+
+
+@cache
+def _warn(message: str) -> None:
+    """Once, however often the records are read."""
+    log.warning("%s", message)
+
+
+def _read(path: Path) -> Submission:
+    content = read_json(path)
+    try:
+        arrays = tuple(
+            SubmittedArray(_number(a["job"]), _text(a["stage"]), _tasks(a["tasks"]), _text(a["after"]))
+            for a in content["arrays"]
+        )
+        labels = {_text(id): _text(label) for id, label in content["labels"].items()}
+        return Submission(
+            path.stem, float(content["time"]), _text(content["user"]), dict(content["profile"]), arrays, labels
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} is no record of a submission that this version knows; its jobs are left out."
+        ) from error
+
+
+def _tasks(value: object) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(value, list) or not all(isinstance(ids, list) for ids in value):
+        raise TypeError
+    return tuple(tuple(map(_text, ids)) for ids in value)
+
+
+def _number(value: object) -> str:
+    """A job's number is handed to scancel, which must not take it for an option."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]+", value):
+        raise ValueError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError
+    return value
 
 
 def latest_elements(folder: SweepFolder) -> dict[str, Element]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import shlex
 import sys
 import time
 import uuid
@@ -17,6 +17,8 @@ from ttt_bench.errors import UserError
 from ttt_bench.forecast.forecast import Forecast, make_forecast
 from ttt_bench.identity import plain
 from ttt_bench.launch.slurm import commands as queue
+from ttt_bench.launch.slurm.environment import as_slurm_sees_it
+from ttt_bench.launch.slurm.fate import fates
 from ttt_bench.launch.slurm.node_task import SweepTask
 from ttt_bench.launch.slurm.profile import Profile
 from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selection, schedule, select
@@ -24,7 +26,7 @@ from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, lates
 from ttt_bench.plan.artifacts import claim_path, is_done
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Context, Work, lay_out
-from ttt_bench.store.claims import drop_claim, read_claim
+from ttt_bench.store.claims import drop_claim
 from ttt_bench.store.failures import Kind
 from ttt_bench.store.folder import SweepFolder
 
@@ -40,6 +42,8 @@ class Prepared:
     """The whole plan, by identity."""
     array_size: int | None
     """The site's limit; None where no controller answered and the default was taken."""
+    unsure: int = 0
+    """Work of earlier submissions that may still be queued: squeue does not answer."""
 
     @property
     def parallelism(self) -> int:
@@ -55,13 +59,13 @@ def prepare(plan: Plan, context: Context, profile: Profile, retry_failed: bool) 
     finished, failed = folder.done(), folder.failed()
     done = {w.id for w in works if (w.id in finished if w.kind == "cell" else is_done(w, context))}
     given_up = set() if retry_failed else {w.id for w in works if w.id in failed and _given_up(folder, w.id)}
-    queued = _queued(folder, done | failed)
+    queued, unsure = _queued(folder, {w.id for w in works} - done - failed)
     selection = select(works, done, given_up, queued)
     size = queue.max_array_size()
     limits = Limits(size or queue.DEFAULT_ARRAY_SIZE, profile.array_parallelism, profile.task_seconds)
     forecast = make_forecast(plan, folder, profile.seconds_per_update)
     return Prepared(
-        selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size
+        selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size, unsure
     )
 
 
@@ -70,13 +74,15 @@ def _given_up(folder: SweepFolder, id: str) -> bool:
     return failure is not None and not failure.retried
 
 
-def _queued(folder: SweepFolder, over: set[str]) -> dict[str, str]:
-    """Work that a task which still waits or runs will do, by identity; without what is done or has failed there."""
-    elements = {id: element for id, element in latest_elements(folder).items() if id not in over}
+def _queued(folder: SweepFolder, open_: set[str]) -> tuple[dict[str, str], int]:
+    """The tasks that still wait or run and will do some of ``open_``, by identity; how much of it nobody knows of."""
+    elements = {id: element for id, element in latest_elements(folder).items() if id in open_}
     if not elements:
-        return {}
-    living = queue.active(submission.user for submission in read_submissions(folder)) or {}
-    return {id: element.job for id, element in elements.items() if element.job in living}
+        return {}, 0
+    living = queue.active(submission.user for submission in read_submissions(folder))
+    if living is None:
+        return {}, len(elements)
+    return {id: element.job for id, element in elements.items() if element.job in living}, 0
 
 
 LOST: dict[str, tuple[Kind, str]] = {
@@ -86,30 +92,43 @@ LOST: dict[str, tuple[Kind, str]] = {
 }
 
 
-def settle_lost(folder: SweepFolder, works: Sequence[Work], context: Context) -> list[str]:
-    """Record what became of work whose task died without a word, and drop its claim.
+@dataclass(frozen=True)
+class Settled:
+    """What was found of tasks that ended without recording it themselves."""
 
-    Returns:
-        Labels of the work that was lost.
-    """
+    lost: tuple[str, ...] = ()
+    """Labels of work that had begun."""
+    stillborn: tuple[str, ...] = ()
+    """What became of tasks that died before any work, as the same would again."""
+
+
+def settle_lost(folder: SweepFolder, works: Sequence[Work], context: Context) -> Settled:
+    """Record what became of work whose task died without a word, and drop its claim."""
     elements = latest_elements(folder)
-    claimed = [(w, read_claim(claim_path(w, context))) for w in works if w.id in elements]
-    held = [(w, claim) for w, claim in claimed if claim is not None and claim.content.get("job") == elements[w.id].job]
-    living = queue.active(submission.user for submission in read_submissions(folder)) if held else None
+    over = folder.done()
+    mine = [w for w in works if w.id in elements and w.id not in over and not is_done(w, context)]
+    living = queue.active(submission.user for submission in read_submissions(folder)) if mine else None
     if living is None:
-        return []
-    lost = [w for w, _ in held if elements[w.id].job not in living]
-    states = queue.ended(sorted({elements[w.id].job for w in lost}))
-    for work in lost:
-        job = elements[work.id].job
-        drop_claim(claim_path(work, context), job=job)
-        state = states.get(job, "")
-        if not state.startswith("CANCELLED"):
-            kind, reason = LOST.get(
-                state, ("node-loss", f"The task ended without a word ({state or 'state unknown'}).")
-            )
-            folder.fail(work.id, work.label, reason, kind)
-    return [work.label for work in lost]
+        return Settled()
+    dead = [w for w in mine if elements[w.id].job not in living]
+    ends = fates(elements[w.id] for w in dead)
+    lost = []
+    for work in dead:
+        fate = ends[elements[work.id].job]
+        if drop_claim(claim_path(work, context), job=fate.job):
+            lost.append(work.label)
+            if fate.state != "CANCELLED":
+                kind, reason = LOST.get(fate.state, ("node-loss", f"The task ended without a word: {fate}."))
+                folder.fail(work.id, work.label, reason, kind)
+        elif fate.stillborn and not _counted(folder, work, fate.job):
+            folder.fail(work.id, work.label, f"The task ended before it began: {fate}", "node-loss")
+    return Settled(tuple(lost), tuple(sorted({str(fate) for fate in ends.values() if fate.stillborn})))
+
+
+def _counted(folder: SweepFolder, work: Work, job: str) -> bool:
+    """Whether the death of ``job`` is recorded already: a sweep that could not submit is started again."""
+    failure = folder.failure(work.id)
+    return failure is not None and f"job {job} " in failure.error
 
 
 def submit(
@@ -125,12 +144,12 @@ def submit(
     submission = Submission(
         id=f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}",
         time=time.time(),
-        user=getpass.getuser(),
+        user=queue.user(),
         profile=plain({**vars(profile), "sbatch": dict(profile.sbatch)}),
         arrays=(),
         labels={w.id: w.label for w in prepared.schedule.works if w.kind != "cell"},
     )
-    logs = (records(folder) / submission.id).absolute()
+    logs = _log_folder(folder, submission.id)
     for array in prepared.schedule.arrays:
         after = dependency(array, submission.arrays)
         tasks = [_task(task.works, prepared.works, context, profile) for task in array.tasks]
@@ -140,6 +159,21 @@ def submit(
         submission.write(folder)
         say(f"job {job}: {array.stage}, {len(ids)} tasks" + f", after {after.partition(':')[2]}" * bool(after))
     return submission
+
+
+def _log_folder(folder: SweepFolder, id: str) -> Path:
+    """Where the logs of a submission go.
+
+    Raises:
+        UserError: the path cannot be handed to Slurm.
+    """
+    logs = (records(folder) / id).absolute()
+    if "%" in str(logs) or not str(logs).isprintable():
+        raise UserError(
+            f"{str(folder.path)!r} holds a % or a control character, which Slurm would take for a pattern of its own.",
+            "Choose another folder with --out, or another --name.",
+        )
+    return logs
 
 
 def absolute(context: Context, profile: Profile) -> Context:
@@ -184,7 +218,11 @@ def parameters(profile: Profile, array: JobArray, after: str, name: str) -> dict
         "signal_delay_s": profile.signal_seconds,
         "stderr_to_stdout": True,
         "setup": [*profile.setup, *_import_path()],
-        "additional_parameters": {"requeue": True, **profile.sbatch},
+        # From Slurm 22.05 on srun no longer takes the cores from the job.
+        "srun_args": ["--cpus-per-task", str(profile.cpus)],
+        "additional_parameters": {
+            key: value for key, value in {"requeue": True, **profile.sbatch}.items() if value is not False
+        },
     }
 
 
@@ -193,7 +231,7 @@ def _import_path() -> list[str]:
     root = Path(ttt_bench.__file__).resolve().parent.parent
     if root.name in ("site-packages", "dist-packages"):
         return []
-    return [f'export PYTHONPATH="{root}${{PYTHONPATH:+:$PYTHONPATH}}"']
+    return [f'export PYTHONPATH={shlex.quote(str(root))}"${{PYTHONPATH:+:$PYTHONPATH}}"']
 
 
 def _task(works: tuple[Work, ...], all_works: Mapping[str, Work], context: Context, profile: Profile) -> SweepTask:
@@ -207,7 +245,8 @@ def _sbatch(logs: Path, options: dict[str, Any], tasks: Sequence[SweepTask], pro
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    python = " ".join(part for part in (profile.container, profile.python or sys.executable) if part)
+    interpreter = shlex.quote(profile.python or sys.executable)
+    python = " ".join(part for part in (profile.container, interpreter) if part)
     try:
         executor = SlurmExecutor(logs, max_num_timeout=profile.max_timeouts, python=python)
     except RuntimeError as error:
@@ -217,7 +256,8 @@ def _sbatch(logs: Path, options: dict[str, Any], tasks: Sequence[SweepTask], pro
         ) from error
     executor.update_parameters(**options)
     try:
-        jobs = executor.submit_array(tasks)
+        with as_slurm_sees_it():
+            jobs = executor.submit_array(tasks)
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         raise UserError(
