@@ -90,7 +90,7 @@ def read_submissions(folder: SweepFolder) -> list[Submission]:
             found.append(_read(path))
         except UserError as error:
             _warn(error.message)
-    return found
+    return sorted(found, key=lambda submission: submission.time)  # names tell seconds only
 
 
 @cache
