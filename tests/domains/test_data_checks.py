@@ -15,6 +15,7 @@ from ttt_bench.domains.disk.layouts import recognise
 from ttt_bench.domains.nyudv2.frames import NYUDv2
 from ttt_bench.domains.nyudv2.package import NYUDv2Package
 from ttt_bench.domains.nyudv2.prepare import prepare
+from ttt_bench.domains.pascal.reader import Pascal
 from ttt_bench.errors import UserError
 
 
@@ -112,8 +113,8 @@ def test_notices_lists_and_folders_that_are_missing(made, tmp_path):
     (tree / "gt_sets/val.txt").unlink()
     shutil.rmtree(tree / "normals")
     found = problems(tree)
-    assert any(kind == "unreadable" and "val.txt" in what for kind, what in found)
-    assert sum(kind == "missing" for kind, _ in found) == 13, "the folder, and a file of each of 12 frames"
+    assert any(kind == "missing" and "val.txt" in what for kind, what in found)
+    assert sum(kind == "missing" for kind, _ in found) == 14, "the list, the folder, and a file of each of 12 frames"
 
 
 def test_notices_scenes_without_a_modality(made, tmp_path):
@@ -126,20 +127,34 @@ def test_notices_scenes_without_a_modality(made, tmp_path):
     assert any("no folder normal/" in what for _, what in problems(tree))
 
 
-def test_notices_normals_whose_axes_point_the_other_way(made, tmp_path):
+def repainted(tree, pattern, change):
+    for number, path in enumerate(sorted(tree.glob(pattern))):
+        Image.fromarray(change(np.asarray(Image.open(path)).copy(), number)).save(path)
+
+
+def test_axes_of_normals_are_measured_or_refused(run, made, tmp_path):
     tree = copied(made, "taskonomy", tmp_path)
-    for path in tree.glob("taskonomy/data/normal/taskonomy/*/*"):
-        pixels = np.asarray(Image.open(path)).copy()
-        pixels[..., 1] = 255 - pixels[..., 1]
-        Image.fromarray(pixels).save(path)
+
+    def turned(pixels, number):
+        pixels[..., 1:] = 255 - pixels[..., 1:]
+        return pixels
+
+    repainted(tree, "taskonomy/data/normal/taskonomy/*/*", turned)
+    assert not problems(tree)
+    assert "measured against the depth of 8 frames" in run("data", "check", tree)[1]
+    repainted(tree, "taskonomy/data/normal/taskonomy/*/*", lambda pixels, _: pixels[..., ::-1].copy())
     ((kind, what),) = problems(tree)
     assert kind == "axes"
-    assert "y -" in what
+    assert "in the order B, G, R" in what
+    with pytest.raises(UserError, match="in no convention of axes"):
+        open_domain("taskonomy", (32, 32), {"taskonomy": tree}).fingerprint()
+
+
+def test_assumed_axes_are_said(run, made, tmp_path):
+    assert "axes of the stored normals, assumed, as there is no depth" in run("data", "check", made / "pascal")[1]
     tree = Path(shutil.copytree(made / "pascal", tmp_path / "voc"))
-    path = tree / "normals_distill/2008_000001.png"
-    Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    ((kind, what),) = problems(tree)
-    assert "2008_000001.png: 79% of the normals point away from the viewer" in what
+    repainted(tree, "normals_distill/*", lambda pixels, _: 255 - pixels)
+    assert Pascal(tree, (32, 32)).axes.signs == (1, 1, -1)
 
 
 def test_shows_the_first_problems_or_all_and_can_read_a_part(run, made, tmp_path):
@@ -149,7 +164,7 @@ def test_shows_the_first_problems_or_all_and_can_read_a_part(run, made, tmp_path
         path.unlink()
     code, out, _ = run("data", "check", tree)
     assert code == 1
-    assert "and 24 more (--all names them)" in out
+    assert "and 22 more (--all names them)" in out
     assert "more (--all" not in run("data", "check", tree, "--all")[1]
     (tree / "segmentation/0001.png").write_bytes(b"")
     assert "unreadable" in run("data", "check", tree)[1]
@@ -180,7 +195,7 @@ def test_prepares_plain_frames_and_passes_the_check(run, tmp_path):
     ]  # fmt: skip
     assert run("data", "check", target)[0] == 0
     package, frames = NYUDv2Package(target, (212, 279)), NYUDv2(tmp_path / "frames", (212, 279))
-    assert package.signs == (1, 1, 1)
+    assert package.axes.signs == (1, 1, 1)
     a, b = package.sample("test", 1), frames.sample("test", 1)
     np.testing.assert_array_equal(a.image, b.image)
     np.testing.assert_array_equal(a.labels["semseg"], b.labels["semseg"])

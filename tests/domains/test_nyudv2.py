@@ -78,9 +78,9 @@ def test_the_white_border_is_cropped_away(tree):
 
 def test_held_out_frames_are_every_tenth_and_nothing_overlaps(tree):
     domain = NYUDv2(tree, (32, 32))
-    assert domain._frames["val"] == ["0000", "0010"]
-    assert not set(domain._frames["val"]) & set(domain._frames["train"])
-    assert domain._frames["test"] == ["0020", "0021", "0022"]
+    assert domain._names["val"] == ["0000", "0010"]
+    assert not set(domain._names["val"]) & set(domain._names["train"])
+    assert domain._names["test"] == ["0020", "0021", "0022"]
 
 
 def test_names_are_canonical():
@@ -144,14 +144,14 @@ def broken(tree, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("split", r"splits/val.txt cannot be read"),
+        ("split", r"splits/val.txt does not exist"),
         ("empty split", r"splits/train.txt is empty"),
-        ("folder", r"has no folder label40/"),
-        ("file", r"depth/0021.png and 1 more files named by splits/ do not exist"),
+        ("folder", r"label40 cannot be listed"),
+        ("file", r"depth/0021.png does not exist \(and 1 more files\)"),
         ("image", r"image/0020.jpg cannot be read"),
         ("cut image", r"label40/0020.png cannot be read"),
-        ("size", r"label40/0020.png is L 241x320, not L 240x320"),
-        ("mode", r"depth/0020.png is L 240x320, not I;16 240x320"),
+        ("size", r"label40/0020.png is 241x320, not 240x320 or 480x640"),
+        ("mode", r"depth/0020.png is a picture of mode L; needed is one 16-bit channel"),
         ("id", r"label40/0020.png: class id 41 is unknown"),
     ],
 )

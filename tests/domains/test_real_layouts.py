@@ -149,7 +149,7 @@ def test_worker_processes_read_the_same(made, layout, reader):
 
 
 def test_splits_do_not_overlap(made):
-    for layout, attribute in (("nyudv2-package", "_frames"), ("pascal", "_names")):
+    for layout, attribute in (("nyudv2-package", "_names"), ("pascal", "_names")):
         names = getattr(READERS[layout](made / layout, (32, 32)), attribute)
         assert [len(names[split]) for split in SPLITS] == [10, 2, 9]
         assert len(set().union(*names.values())) == 21
@@ -247,8 +247,8 @@ def test_names_a_file_with_an_unknown_class(made, tmp_path, layout, value, messa
 def test_the_axes_of_the_packages_normals_are_measured(tmp_path, signs):
     make_package(tmp_path / "nyu", train=4, test=1, signs=signs)
     domain = NYUDv2Package(tmp_path / "nyu", (85, 112))
-    assert domain.signs == signs
-    assert domain.content()["normal_signs"] == signs
+    assert domain.axes.signs == signs
+    assert domain.content()["axes"] == signs
     normal, truth = domain.sample("test", 0).labels["normal"], draw(4, (85, 112)).labels["normal"]
     assert ((normal * truth).sum(0) > 0.999).all()
 

@@ -72,6 +72,14 @@ class Domain(ABC):
     def content(self) -> Any:
         """JSON-able description of everything that decides the pixels; two domains are equal iff it is."""
 
+    def notes(self) -> tuple[str, ...]:
+        """What every table of results on this domain has to say of its data: what was assumed, measured, left out."""
+        return ()
+
+    def doubts(self) -> tuple[str, ...]:
+        """What is implausible about the data, from a few samples: to be said before work is done on them."""
+        return ()
+
     def fingerprint(self) -> str:
         """Short hash of name-independent content, size, tasks and classes."""
         said = {"content": self.content(), "size": self.size, "tasks": self.tasks, "classes": self.classes}

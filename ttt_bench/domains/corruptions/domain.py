@@ -56,6 +56,14 @@ class Corrupted(Domain):
         levels = (np.clip(result, 0, 1) * 255 + 0.5).astype(np.uint8)
         return dataclasses.replace(clean, image=levels)
 
+    def notes(self) -> tuple[str, ...]:
+        """Those of the clean domain."""
+        return self._domain.notes()
+
+    def doubts(self) -> tuple[str, ...]:
+        """Those of the clean domain."""
+        return self._domain.doubts()
+
     def content(self) -> Any:
         """The clean content and the corruption with its parameters."""
         parameters = PARAMETERS[self._kind][self._severity - 1]

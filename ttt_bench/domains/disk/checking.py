@@ -6,31 +6,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from ttt_bench.domains.pixels.axes import CLEAR, cosines
-from ttt_bench.domains.pixels.files import Array
+from ttt_bench.domains.pixels.kinds import Kind, look
+from ttt_bench.domains.pixels.opening import FileError, look_at
+from ttt_bench.domains.pixels.plausible import Tally
 from ttt_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from ttt_bench.domains.disk.reader import FileDomain
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
-PROBES = 24
-"""Images on which the axes of the normals are compared with the depth."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of file that every image has."""
-
-    name: str
-    read: Callable[[Path], Array]
-    """(h, w, ...) content; raises UserError."""
-    fault: Callable[[Array], str] | None = None
-    """What is wrong with the values; empty when nothing is."""
-    scaled: bool = False
-    """Whether it may be of another resolution than the image, at the same shape."""
+PROBED_SIZE = (64, 64)
+REMEDY = (
+    "if a new copy is no better, an image can be left out: --skip-bad LIST names images as above, one per line; "
+    "every table then says so"
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +46,15 @@ class Checklist:
     usual_size: tuple[int, int] | None = None
     one_size: bool = False
     """Whether all images have one size."""
-    evidence: Callable[[Item, dict[str, Array]], npt.NDArray[np.float64]] | None = None
-    """About the axes of the normals, see ``axes.agreement``."""
+    reader: type[FileDomain] | None = None
+    """What reads it in a sweep."""
+    open: Callable[[tuple[int, int]], FileDomain] | None = None
+    """(H, W) -> the domain as a sweep reads it."""
     problems: tuple[Problem, ...] = ()
     """Found while listing."""
     notes: tuple[str, ...] = ()
+    remedy: str = REMEDY
+    """What to do about files that cannot be mended."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +62,14 @@ class Problem:
     """Something that is wrong."""
 
     kind: str
-    """missing, unreadable, wrong size, out of range, or axes."""
+    """missing, unreadable, wrong size, out of range, implausible, or axes."""
     what: str
     """Names the file."""
+
+    @classmethod
+    def of(cls, error: UserError, kind: str = "unreadable") -> Problem:
+        """What an error says, as a problem."""
+        return cls(error.kind if isinstance(error, FileError) else kind, error.message.rstrip("."))
 
 
 @dataclass
@@ -95,59 +96,57 @@ def check(title: str, checklist: Checklist, every: int = 1, progress: Progress |
     report.problems += checklist.problems
     report.notes += checklist.notes
     sizes: dict[tuple[int, ...], list[Path]] = {}
-    evidence = []
-    probe = max(1, len(checklist.items) // PROBES)
+    reader = checklist.reader
+    tally = Tally(reader.limits) if reader else None
     for position, item in enumerate(checklist.items):
-        missing = [kind.name for kind in checklist.kinds if not item.find(kind.name).exists()]
-        report.problems += [Problem("missing", str(item.find(name))) for name in missing]
         if position % every == 0:
-            content = _read(checklist, item, missing, report)
+            content, faults = look(checklist.kinds, item.find)
             first = checklist.kinds[0].name
             if first in content:
                 sizes.setdefault(content[first].shape[:2], []).append(item.find(first))
-            if checklist.evidence and len(content) == len(checklist.kinds) and position % probe == 0:
-                evidence.append(checklist.evidence(item, content))
+            if tally is not None and reader is not None:
+                tally.add(content.get(reader.depth_kind), content.get(reader.ids_kind))
+        else:
+            faults = _missing(checklist.kinds, item)
+        report.problems += [Problem.of(fault) for fault in faults]
         if progress is not None:
             progress(position + 1, len(checklist.items))
+    if report.problems:
+        report.notes.append(checklist.remedy)
     _judge_sizes(checklist, sizes, report)
-    if evidence:
-        _judge_axes(cosines(evidence), report)
+    report.problems += [Problem("implausible", text) for text in tally.doubts()] if tally is not None else []
+    _as_read(checklist, report, every)
     if every > 1:
         report.notes.append(f"only every {every}th image was read; missing files were looked for everywhere")
     return report
 
 
-def _read(checklist: Checklist, item: Item, missing: list[str], report: Report) -> dict[str, Array]:
-    """The content of all files of an image that are as they should be."""
-    content: dict[str, Array] = {}
-    size: tuple[int, int] | None = None
-    for kind in checklist.kinds:
-        if kind.name in missing:
-            continue
-        path = item.find(kind.name)
+def _missing(kinds: tuple[Kind, ...], item: Item) -> list[FileError]:
+    faults = []
+    for kind in kinds:
         try:
-            values = kind.read(path)
-        except UserError as error:
-            report.problems.append(Problem("unreadable", error.message))
-            continue
-        height, width = values.shape[:2]
-        size = (height, width) if kind is checklist.kinds[0] else size
-        if size and not _fits((height, width), size, kind.scaled):
-            text = f"{path} is {height}x{width}; its image is {size[0]}x{size[1]}"
-            report.problems.append(Problem("wrong size", text))
-            continue
-        fault = kind.fault(values) if kind.fault else ""
-        if fault:
-            report.problems.append(Problem("out of range", f"{path}: {fault}"))
-            continue
-        content[kind.name] = values
-    return content
+            look_at(item.find(kind.name))
+        except FileError as error:
+            faults.append(error)
+    return faults
 
 
-def _fits(size: tuple[int, int], image: tuple[int, int], scaled: bool) -> bool:
-    if scaled:
-        return abs(size[0] * image[1] / (size[1] * image[0]) - 1) <= 0.02
-    return size == image
+def _as_read(checklist: Checklist, report: Report, every: int) -> None:
+    """What only the domain itself can say: that it opens, its axes, and pictures that are in two splits."""
+    if checklist.open is None:
+        return
+    try:
+        domain = checklist.open(PROBED_SIZE)
+    except UserError as error:
+        # Files that are missing have been named one by one; anything else is said here and nowhere before.
+        report.problems += [] if report.problems else [Problem.of(error)]
+        return
+    try:
+        report.notes += domain.notes()
+    except UserError as error:
+        report.problems.append(Problem.of(error, "axes"))
+    if every == 1 and not report.problems:
+        report.problems += [Problem("implausible", text) for text in domain.twins()]
 
 
 def _judge_sizes(checklist: Checklist, sizes: dict[tuple[int, ...], list[Path]], report: Report) -> None:
@@ -163,12 +162,3 @@ def _judge_sizes(checklist: Checklist, sizes: dict[tuple[int, ...], list[Path]],
     official = checklist.usual_size
     ours = f"images are {text}"
     report.notes.append(ours if usual == official or not official else f"{ours}, not {official[0]}x{official[1]}")
-
-
-def _judge_axes(cosine: npt.NDArray[np.float64], report: Report) -> None:
-    text = ", ".join(f"{axis} {value:+.2f}" for axis, value in zip("xyz", cosine, strict=True))
-    line = f"normals against those fitted to the depth (cosine by axis): {text}"
-    if (cosine < -CLEAR).any():
-        report.problems.append(Problem("axes", f"{line}; a negative one means that this axis points the other way"))
-    else:
-        report.notes.append(line)

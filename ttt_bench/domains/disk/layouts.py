@@ -10,6 +10,7 @@ from typing import Any
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.family import Family, Layout
 from ttt_bench.domains.finding import families, resolve
+from ttt_bench.domains.pixels.opening import is_folder, subfolders
 from ttt_bench.errors import UserError
 
 
@@ -27,9 +28,16 @@ def fits(family: Family, layout: Layout, folder: Path) -> bool:
     if not (layout.has or layout.fits):
         return False
     for either in layout.has:
-        if not any(next(folder.glob(pattern), None) for pattern in either.split("|")):
+        if not any(_matches(folder, pattern) for pattern in either.split("|")):
             return False
     return not layout.fits or bool(resolve(family, layout.fits)(folder))
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    try:
+        return next(folder.glob(pattern), None) is not None
+    except OSError:  # a closed folder shows nothing, and is no data set for this user
+        return False
 
 
 def recognise(folder: Path, extra: tuple[Path, ...] = ()) -> Iterator[Found]:
@@ -38,10 +46,10 @@ def recognise(folder: Path, extra: tuple[Path, ...] = ()) -> Iterator[Found]:
     Raises:
         UserError: there is no such folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"There is no folder {folder}.", "Check the path.")
     layouts = [(family, layout) for family in families(extra).values() for layout in family.layouts]
-    for place in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
+    for place in (folder, *subfolders(folder)):
         found = [Found(family, layout, place) for family, layout in layouts if fits(family, layout, place)]
         yield from found
         if found and place == folder:

@@ -1,23 +1,26 @@
-"""NYU Depth V2 from plain labelled frames at half size: image/, depth/, label40/, splits/.
+"""NYU Depth V2 from plain labelled frames at half or full size: image/, depth/, label40/, splits/.
 
 Silberman, Hoiem, Kohli, Fergus: "Indoor Segmentation and Support Inference from RGBD Images", ECCV 2012.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.domains.contract import Sample, Split
+from ttt_bench.domains.disk.listing import ListedDomain
 from ttt_bench.domains.nyudv2.family import CLASSES
+from ttt_bench.domains.nyudv2.limits import LIMITS
 from ttt_bench.domains.pixels.edges import Window, edge_map
+from ttt_bench.domains.pixels.images import Array, Content, read_pixels
+from ttt_bench.domains.pixels.kinds import Kind, ids_up_to
+from ttt_bench.domains.pixels.opening import FileError
 from ttt_bench.domains.pixels.planes import Pinhole, fit_normals
-from ttt_bench.errors import UserError
 
 NAMES = (*CLASSES, "otherprop")
 """The 40-class set by file id 1..40."""
@@ -26,9 +29,13 @@ NATIVE = (240, 320)
 CROP = (slice(23, 235), slice(21, 300))
 """The usual evaluation crop, rows 45:471 and columns 41:601 of 480x640, halved inwards: no white border."""
 CAMERA = Pinhole(518.86 / 2, 519.47 / 2, 325.58 / 2, 253.74 / 2)
-VERSION = 1
-HOLD_OUT = 10
-"""Every tenth frame of splits/train.txt is the validation split."""
+FULL = (480, 640)
+"""The size of the frames as they were taken; those of half size are made from them (``half``)."""
+VERSION = 2
+FOLDERS = {
+    "image": (("image",), (".jpg", ".jpeg", ".png")), "depth": (("depth",), (".png",)),
+    "label40": (("label40",), (".png",)),
+}  # fmt: skip
 GAP_PIXELS = 5
 JUMP = 0.12
 EDGE_DEFINITION = (
@@ -37,7 +44,40 @@ EDGE_DEFINITION = (
 )
 
 
-class NYUDv2(Domain):
+def half(path: Path, values: Array, averaged: bool) -> Array:
+    """Frames of 480x640 as those of half size were made: pictures averaged over 2x2, labels every second pixel.
+
+    Raises:
+        FileError: they are of neither size.
+    """
+    if values.shape[:2] == FULL:
+        if not averaged:
+            return values[::2, ::2]
+        from PIL import Image
+
+        return np.asarray(Image.fromarray(values).reduce(2))
+    if values.shape[:2] != NATIVE:
+        raise FileError(
+            f"{path} is {values.shape[0]}x{values.shape[1]}, not {NATIVE[0]}x{NATIVE[1]} or {FULL[0]}x{FULL[1]}.",
+            "Copy the original frames again.", "wrong size",
+        )  # fmt: skip
+    return values
+
+
+def _read(content: Content) -> Callable[[Path], Array]:
+    return lambda path: half(path, read_pixels(path, content), content == "photo")
+
+
+def read_millimetres(path: Path) -> npt.NDArray[np.float32]:
+    """(240, 320) metres; 0 where nothing was measured.
+
+    Raises:
+        FileError: the file is unreadable or of another size.
+    """
+    return np.asarray(half(path, read_pixels(path, "deep"), False) / 1000, np.float32)
+
+
+class NYUDv2(ListedDomain):
     """Real rooms with semantic labels and depth; normals and edges are derived.
 
     Frames are cropped to the evaluation crop, then centrally to the asked aspect ratio, then resized: the image
@@ -52,36 +92,25 @@ class NYUDv2(Domain):
         UserError: a split file is missing or names a frame that is not there.
     """
 
+    name = "nyudv2"
+    tasks = ("semseg", "depth", "normal", "edge")
+    classes = CLASSES
     edge_definition = EDGE_DEFINITION
+    lists, folders = "splits", FOLDERS
+    kinds = (
+        Kind("image", _read("photo")), Kind("depth", read_millimetres), Kind("label40", _read("ids"), ids_up_to(40)),
+    )  # fmt: skip
+    depth_kind, ids_kind = "depth", "label40"
+    limits = LIMITS
 
-    def __init__(self, root: Path, size: tuple[int, int]) -> None:
-        self.name = "nyudv2"
-        self.tasks = ("semseg", "depth", "normal", "edge")
-        self.classes = CLASSES
-        self.size = size
-        self._root = Path(root)
-        train, test = self._read_split("train"), self._read_split("val")
-        held_out = train[::HOLD_OUT]
-        kept = [name for position, name in enumerate(train) if position % HOLD_OUT]
-        self._frames: dict[Split, list[str]] = {"train": kept, "val": held_out, "test": test}
-        self._files = self._list_files([*train, *test])
-
-    def length(self, split: Split) -> int:
-        """How many frames ``split`` has."""
-        return len(self._frames[split])
-
-    def content(self) -> Any:
-        """The reader's version and the name and size of every file (reading all of them would take too long)."""
-        digest = hashlib.sha256("\n".join(self._files).encode()).hexdigest()
-        frames = {split: hashlib.sha256("\n".join(ids).encode()).hexdigest() for split, ids in self._frames.items()}
-        return {"nyudv2": VERSION, "files": digest, "frames": frames, "edge": EDGE_DEFINITION}
+    def described(self) -> dict[str, Any]:
+        """The reader's version, the frames of each split, and what an edge is."""
+        return {"nyudv2": VERSION, "frames": self._split_digests(), "edge": EDGE_DEFINITION}
 
     def sample(self, split: Split, index: int) -> Sample:
         """Read and derive frame ``index`` of ``split``."""
-        self.check_index(split, index)
-        frame = self._frames[split][index]
-        depth = self._read_depth(frame)
-        ids = self._read_ids(frame)
+        frame = self.load(split, index)
+        depth, ids = frame["depth"], frame["label40"]
         rows, columns = _nearest(self.size)
         normal = fit_normals(depth, CAMERA)[:, rows, columns]
         filled = fill_gaps(ids)[rows, columns]
@@ -93,83 +122,15 @@ class NYUDv2(Domain):
             "normal": normal,
             "edge": find_edges(depth, filled).astype(np.float32)[None],
         }
-        return Sample(self._read_image(frame), labels)
+        return Sample(self._image(frame["image"]), labels)
 
-    def _read_split(self, name: str) -> list[str]:
-        path = self._root / "splits" / f"{name}.txt"
-        try:
-            names = path.read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path} cannot be read: {error}.",
-                "Give the folder that holds image/, depth/, label40/ and splits/ with --data nyudv2=FOLDER.",
-            ) from error
-        if not names:
-            raise UserError(f"{path} is empty.", "It should list one frame number per line.")
-        return names
-
-    def _list_files(self, frames: list[str]) -> list[str]:
-        """``path size`` of every file that is used, sorted."""
-        sizes: dict[str, int] = {}
-        for folder in ("image", "depth", "label40"):
-            if not (self._root / folder).is_dir():
-                raise UserError(
-                    f"{self._root} has no folder {folder}/.", "Give the right folder with --data nyudv2=FOLDER."
-                )
-            with os.scandir(self._root / folder) as entries:
-                sizes.update({f"{folder}/{entry.name}": entry.stat().st_size for entry in entries})
-        wanted = sorted(name for frame in frames for name in _paths(frame))
-        missing = [name for name in wanted if name not in sizes]
-        if missing:
-            more = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
-            raise UserError(
-                f"{self._root / missing[0]}{more} named by splits/ do not exist.", "Complete the copy of the data."
-            )
-        return [f"{name} {sizes[name]}" for name in wanted]
-
-    def _read_image(self, frame: str) -> npt.NDArray[np.uint8]:
+    def _image(self, pixels: Array) -> npt.NDArray[np.uint8]:
         from PIL import Image
 
-        with self._open(f"image/{frame}.jpg", ("RGB",)) as image:
-            top, left, bottom, right = _window(self.size)
-            box = (float(left), float(top), float(right), float(bottom))
-            small = image.resize(self.size[::-1], Image.Resampling.BICUBIC, box=box)
+        top, left, bottom, right = _window(self.size)
+        box = (float(left), float(top), float(right), float(bottom))
+        small = Image.fromarray(pixels).resize(self.size[::-1], Image.Resampling.BICUBIC, box=box)
         return np.asarray(small, np.uint8)
-
-    def _read_depth(self, frame: str) -> npt.NDArray[np.float32]:
-        """(240, 320) metres; 0 where nothing was measured."""
-        with self._open(f"depth/{frame}.png", ("I;16", "I", "I;16B")) as image:
-            return np.asarray(np.asarray(image) / 1000, np.float32)
-
-    def _read_ids(self, frame: str) -> npt.NDArray[np.uint8]:
-        name = f"label40/{frame}.png"
-        with self._open(name, ("L", "P")) as image:
-            ids = np.asarray(image, np.uint8)
-        if ids.max() > len(NAMES):
-            raise UserError(
-                f"{self._root / name}: class id {ids.max()} is unknown.", "The ids go from 0 (void) to 40 (otherprop)."
-            )
-        return ids
-
-    def _open(self, name: str, modes: tuple[str, ...]) -> Any:
-        from PIL import Image
-
-        path = self._root / name
-        try:
-            with Image.open(path) as file:
-                image = file.copy()  # decodes and lets go of the file
-        except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
-            raise UserError(f"{path} cannot be read: {error}.", "Copy the file again.") from error
-        if image.size != NATIVE[::-1] or image.mode not in modes:
-            raise UserError(
-                f"{path} is {image.mode} {image.size[1]}x{image.size[0]}, not {modes[0]} {NATIVE[0]}x{NATIVE[1]}.",
-                "Only the half-size layout described in the README is read.",
-            )
-        return image
-
-
-def _paths(frame: str) -> tuple[str, str, str]:
-    return f"image/{frame}.jpg", f"depth/{frame}.png", f"label40/{frame}.png"
 
 
 def _window(size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ttt_bench.domains.pixels.files import Array
+from ttt_bench.domains.pixels.arrays import hdf5_library, read_mat
+from ttt_bench.domains.pixels.images import Array
+from ttt_bench.domains.pixels.opening import exists, look_at
 from ttt_bench.errors import UserError
 
 MAPPING = "classMapping40.mat"
@@ -28,12 +30,8 @@ class MatFile:
     scale = 2
 
     def __init__(self, path: Path) -> None:
-        try:
-            import h5py
-        except ImportError as error:
-            raise UserError(
-                f"Reading {path} needs the package h5py.", "Install it with: pip install h5py (or ttt-bench[mat])."
-            ) from error
+        look_at(path)
+        h5py = hdf5_library(path)
         self._path = path
         self._to_40 = np.concatenate(([0], _numbers(path.with_name(MAPPING), "mapClass"))).astype(np.uint8)
         splits = {"train": "trainNdxs", "val": "testNdxs"}
@@ -76,15 +74,13 @@ class MatFile:
 
 
 def _numbers(path: Path, key: str) -> Array:
-    from scipy.io import loadmat
-
-    if not path.is_file():
+    if not exists(path):
         raise UserError(
             f"{path} does not exist.",
             f"Put {MAPPING} (the 40 classes of Gupta, Arbelaez and Malik, CVPR 2013, in their released code) and "
             f"{SPLIT} (from the NYU Depth V2 page) beside the .mat file.",
         )
     try:
-        return np.asarray(loadmat(path)[key]).ravel().astype(np.int64)
-    except Exception as error:  # a damaged file fails in many ways inside scipy
-        raise UserError(f"{path} holds no {key}: {error}.", "Copy the file again.") from error
+        return read_mat(path, key).ravel().astype(np.int64)
+    except UserError as error:
+        raise UserError(f"{path} holds no {key}: {error.message}", "Copy the file again.") from error

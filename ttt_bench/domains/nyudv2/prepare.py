@@ -10,9 +10,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from ttt_bench.domains.nyudv2.frames import CAMERA, CROP, GAP_PIXELS, NATIVE, fill_gaps, find_edges
+from ttt_bench.domains.disk.listing import read_lists
+from ttt_bench.domains.nyudv2.frames import CAMERA, CROP, FOLDERS, GAP_PIXELS, NYUDv2, fill_gaps, find_edges
 from ttt_bench.domains.nyudv2.mat import MatFile
-from ttt_bench.domains.pixels.files import DEEP, IDS, RGB, Array, read_array, read_names
+from ttt_bench.domains.pixels.images import Array
+from ttt_bench.domains.pixels.kinds import load
+from ttt_bench.domains.pixels.opening import exists, is_file, is_folder
 from ttt_bench.domains.pixels.planes import Pinhole, fit_normals
 from ttt_bench.errors import UserError
 from ttt_bench.files import read_json, write_atomically, write_json, write_text
@@ -39,14 +42,15 @@ class Frames:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.names = {split: read_names(root / "splits" / f"{split}.txt") for split in SPLITS}
+        listed = read_lists(root, "splits", FOLDERS)
+        if listed.problems:
+            raise listed.problems[0]
+        self.names, self._files = listed.names, listed.files
 
     def read(self, name: str) -> tuple[Array, Array, Array]:
         """Image (240, 320, 3), metres (240, 320) and ids 0..40 (240, 320) of a frame."""
-        image = read_array(self._root / f"image/{name}.jpg", RGB, NATIVE)
-        depth = read_array(self._root / f"depth/{name}.png", DEEP, NATIVE)
-        ids = read_array(self._root / f"label40/{name}.png", IDS, NATIVE)
-        return image, (np.asarray(depth) / 1000).astype(np.float32), ids
+        frame = load(NYUDv2.kinds, lambda kind: self._root / self._files[kind][name])
+        return frame["image"], frame["depth"], frame["label40"]
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -66,7 +70,7 @@ def prepare(source: Path, target: Path, progress: Progress | None = None) -> Pre
     Raises:
         UserError: the source is incomplete, the target holds something else, or the disk is full.
     """
-    with closing(MatFile(source) if source.is_file() else Frames(source)) as frames:
+    with closing(MatFile(source) if is_file(source) else Frames(source)) as frames:
         return _prepare(frames, target, progress)
 
 
@@ -76,7 +80,7 @@ def _prepare(frames: Frames | MatFile, target: Path, progress: Progress | None) 
     written = 0
     for position, name in enumerate(names):
         files = _files(target, name)
-        if not all(path.exists() for path in files.values()):
+        if not all(exists(path) for path in files.values()):
             for kind, content in _derive(*frames.read(name), frames.scale).items():
                 _write(files[kind], content)
             written += 1
@@ -89,10 +93,10 @@ def _prepare(frames: Frames | MatFile, target: Path, progress: Progress | None) 
 
 def _claim(target: Path, about: dict[str, Any]) -> None:
     path = target / "prepared.json"
-    if path.exists():
+    if exists(path):
         if read_json(path) != about:
             raise UserError(f"{target} was prepared from something else.", "Choose an empty folder.")
-    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+    elif exists(target) and (not is_folder(target) or any(target.iterdir())):
         raise UserError(f"{target} is not empty.", "Choose an empty folder; it becomes the package.")
     else:
         write_json(path, about)

@@ -6,30 +6,23 @@ Conventions: section B.3 of the S4T release as read by this project; the release
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.domains.contract import Sample, Split
+from ttt_bench.domains.disk.listing import ListedDomain
 from ttt_bench.domains.pascal.family import CLASSES
-from ttt_bench.domains.pixels.axes import Signs
-from ttt_bench.domains.pixels.files import (
-    IDS,
-    RGB,
-    Array,
-    File,
-    Framing,
-    check_size,
-    choose_files,
-    digest,
-    read_array,
-    read_image,
-    read_names,
-    unit_normals,
-)
-from ttt_bench.errors import UserError
+from ttt_bench.domains.pixels.arrays import read_mat
+from ttt_bench.domains.pixels.axes import Axes
+from ttt_bench.domains.pixels.files import Framing, unit_normals
+from ttt_bench.domains.pixels.images import Array
+from ttt_bench.domains.pixels.kinds import Kind, ids_up_to, pixels
+from ttt_bench.domains.pixels.opening import FileError
+from ttt_bench.domains.pixels.plausible import Limits
 
 FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "images": (("JPEGImages",), (".jpg", ".jpeg")),
@@ -41,12 +34,7 @@ FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 LISTS = "ImageSets/Context"
 PADDED = (512, 512)
 """What the paper pads every test image to."""
-HOLD_OUT = 10
-"""Every tenth image of train.txt is the validation split."""
-VERSION = 1
-NORMAL_SIGNS: Signs = (1, 1, 1)
-"""The normals are a network's, taught on NYUD-v2's; nothing in this set tells which way their axes point, so the
-frame x right, y up, z towards the viewer is assumed. ``data check`` compares it with floors and walls."""
+VERSION = 2
 EDGE_DEFINITION = "boundaries between regions of the LabelMap (459 classes) at the asked size, thinned to one pixel"
 NORMAL_CLASSES = (
     3, 4, 6, 9, 10, 11, 13, 15, 17, 18, 22, 23, 29, 30, 33, 34, 36, 37, 38, 39, 41, 43, 46, 49, 50, 51, 53, 55,
@@ -61,11 +49,26 @@ NORMAL_CLASSES = (
 """LabelMap ids with valid normals: the classes whose names NYUD-v2 also has, plus tvmonitor."""
 
 
-class Pascal(Domain):
+def read_label_map(path: Path) -> npt.NDArray[np.uint16]:
+    """(h, w) ids 0..459 of a PASCAL-Context annotation.
+
+    Raises:
+        FileError: the file is unreadable or holds no LabelMap.
+    """
+    regions = read_mat(path, "LabelMap")
+    ids = regions.astype(np.uint16) if regions.size and regions.min() >= 0 and regions.max() <= 459 else None
+    if ids is None or ids.ndim != 2 or (ids != regions).any():
+        raise FileError(f"{path} holds no LabelMap of ids 0 to 459.", "Copy the file again.", "out of range")
+    return ids
+
+
+class Pascal(ListedDomain):
     """Photographs of all kinds with segmentation of VOC's classes, normals and contours.
 
     Images are cropped centrally to the asked aspect ratio and resized: the image with antialiasing, labels by their
-    nearest pixel; contours are found after resizing. Saliency and human parts are not needed.
+    nearest pixel; contours are found after resizing. Saliency and human parts are not needed. The normals are a
+    network's, taught on NYUD-v2's. Nothing in this set tells which way x and y point, so x right and y up are
+    assumed; z points to the viewer, as every surface that is seen does.
 
     Args:
         root: the folder with JPEGImages/, pascal-context/, semseg/, normals_distill/ and ImageSets/.
@@ -75,51 +78,48 @@ class Pascal(Domain):
         UserError: a list of names or a file that it names is missing.
     """
 
+    name = "pascal"
+    tasks = ("semseg", "normal", "edge")
+    classes = CLASSES
     edge_definition = EDGE_DEFINITION
+    lists, folders = LISTS, FOLDERS
+    kinds = (
+        Kind("images", pixels("photo")), Kind("parts", read_label_map),
+        Kind("semseg", pixels("ids"), ids_up_to(len(CLASSES), 255)),
+        # A network made them: they may be smaller than the image, but not of another shape.
+        Kind("normals", pixels("vectors"), scaled=True),
+    )  # fmt: skip
+    ids_kind, normals_kind = "semseg", "normals"
+    limits = Limits(largest_id=len(CLASSES), void=(0, 255))
 
-    def __init__(self, root: Path, size: tuple[int, int]) -> None:
-        self.name = "pascal"
-        self.tasks = ("semseg", "normal", "edge")
-        self.classes = CLASSES
-        self.size = size
-        self._root = Path(root)
-        train, test = (read_names(self._root / LISTS / f"{split}.txt") for split in ("train", "val"))
-        kept = [name for position, name in enumerate(train) if position % HOLD_OUT]
-        self._names: dict[Split, list[str]] = {"train": kept, "val": train[::HOLD_OUT], "test": test}
-        names = list(dict.fromkeys([*train, *test]))
-        self._files: dict[str, dict[str, File]] = {
-            kind: choose_files(self._root, folders, names, suffixes) for kind, (folders, suffixes) in FOLDERS.items()
-        }
+    def described(self) -> dict[str, Any]:
+        """The images of each split, and what an edge is."""
+        return {"pascal": VERSION, "edge": EDGE_DEFINITION, "names": self._split_digests()}
 
-    def length(self, split: Split) -> int:
-        """How many images ``split`` has."""
-        return len(self._names[split])
-
-    def content(self) -> Any:
-        """The name and size of every file, and the images of each split."""
-        files = (f"{file.name} {file.bytes}" for files in self._files.values() for file in files.values())
-        return {
-            "pascal": VERSION, "files": digest(sorted(files)), "edge": EDGE_DEFINITION, "normal_signs": NORMAL_SIGNS,
-            "names": {split: digest(names) for split, names in self._names.items()},
-        }  # fmt: skip
+    @cached_property
+    def axes(self) -> Axes:
+        """x and y as assumed, z by the sign that most normals of some images have."""
+        facing = 0.0
+        for content in self._probes():
+            normals = unit_normals(content["normals"], (1, 1, 1))
+            facing += float(np.sign(normals[2][normals[0] != 255]).sum())
+        origin = "assumed, as there is no depth to measure them against (z: what is seen faces the viewer)"
+        return Axes((1, 1, -1 if facing < 0 else 1), origin)
 
     def sample(self, split: Split, index: int) -> Sample:
         """Read image ``index`` of ``split``."""
         from ttt_bench.domains.release import pascal_edge
 
-        self.check_index(split, index)
-        name = self._names[split][index]
-        image = read_image(self._path("images", name), RGB)
-        framing = Framing((image.height, image.width), self.size)
-        ids, regions, normals = self._labels(name, framing.native)
-        regions = framing.labels(regions)
-        seen = Framing(normals.shape[:2], self.size).labels(unit_normals(normals, NORMAL_SIGNS))
+        files = self.load(split, index)
+        framing = Framing(files["images"].shape[:2], self.size)
+        regions, ids = framing.labels(files["parts"]), files["semseg"]
+        normals = Framing(files["normals"].shape[:2], self.size).labels(unit_normals(files["normals"], self.axes.signs))
         labels: dict[str, npt.NDArray[Any]] = {
             "semseg": framing.labels(np.where((ids == 0) | (ids == 255), 255, ids - 1).astype(np.uint8)),
-            "normal": np.where(np.isin(regions, NORMAL_CLASSES), seen, np.float32(255)),
+            "normal": np.where(np.isin(regions, NORMAL_CLASSES), normals, np.float32(255)),
             "edge": pascal_edge(regions)[None].astype(np.float32),
         }
-        return Sample(framing.image(image), labels)
+        return Sample(framing.image(files["images"]), labels)
 
     def released(
         self, split: Split, index: int, ids: Sequence[int], size: tuple[int, int] = PADDED
@@ -134,52 +134,13 @@ class Pascal(Domain):
         """
         from ttt_bench.domains import release as released
 
-        name = self._names[split][index]
-        image = read_array(self._path("images", name), RGB)
-        semseg, regions, normals = self._labels(name, image.shape[:2])
-        check_size(self._path("normals", name), normals.shape, image.shape[:2])
+        files = self.load(split, index)
+        image, regions, normals = files["images"], files["parts"], files["normals"]
+        if normals.shape != image.shape:
+            raise FileError(f"{self.find(split, index)('normals')} is smaller than its image.", "", "wrong size")
         return {
             "image": released.imagenet_image(image, size),
-            "semseg": released.pad(released.shared_classes(semseg, ids), size, 255)[None],
+            "semseg": released.pad(released.shared_classes(files["semseg"], ids), size, 255)[None],
             "normals": released.normals(normals, size, np.isin(regions, NORMAL_CLASSES)),
             "edge": released.edge(released.pascal_edge(regions), size),
         }
-
-    def _labels(self, name: str, size: tuple[int, int]) -> tuple[Array, Array, Array]:
-        path = self._path("semseg", name)
-        ids = read_array(path, IDS, size)
-        unknown = ids[(ids > len(CLASSES)) & (ids != 255)]
-        if unknown.size:
-            raise UserError(
-                f"{path}: class id {unknown[0]} is unknown.", "The ids are 0 (background), 1 to 20, and 255 (void)."
-            )
-        path = self._path("parts", name)
-        regions = read_label_map(path)
-        check_size(path, regions.shape, size)
-        path = self._path("normals", name)
-        normals = read_array(path, RGB)
-        # A network made them: they may be smaller than the image, but not of another shape.
-        if abs(normals.shape[0] * size[1] / (normals.shape[1] * size[0]) - 1) > 0.02:
-            check_size(path, normals.shape, size)
-        return ids, regions, normals
-
-    def _path(self, kind: str, name: str) -> Path:
-        return self._root / self._files[kind][name].name
-
-
-def read_label_map(path: Path) -> npt.NDArray[np.uint16]:
-    """(h, w) ids 0..459 of a PASCAL-Context annotation.
-
-    Raises:
-        UserError: the file is unreadable or holds no LabelMap.
-    """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=["LabelMap"])
-    except Exception as error:  # a damaged file fails in many ways inside scipy: zlib, struct, type and value errors
-        raise UserError(f"{path} cannot be read: {error}.", "Copy the file again.") from error
-    regions = content.get("LabelMap")
-    if regions is None or regions.ndim != 2 or regions.min(initial=0) < 0 or regions.max(initial=0) > 459:
-        raise UserError(f"{path} holds no LabelMap of ids 0 to 459.", "Copy the file again.")
-    return np.asarray(regions, np.uint16)

@@ -1,51 +1,42 @@
-"""Reading image files of real data sets, and bringing them to the asked size. Pillow is loaded when first needed."""
+"""Finding the files of real data sets by name, and bringing their content to the asked size."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench.domains.pixels.images import Array
+from ttt_bench.domains.pixels.opening import FileError, is_folder, not_listed, read_text
 from ttt_bench.errors import UserError
 
-Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
-IMAGES = (".png", ".jpg", ".jpeg")
 
 
-class File(NamedTuple):
-    """A file in a folder."""
-
-    name: str
-    bytes: int
-
-
-def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, File]:
-    """Files of ``folder`` by stem; ``a.PNG`` counts as ``a.png``.
+def list_files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Names in ``folder`` by stem; ``a.PNG`` counts as ``a.png``. Whether a file can be opened is not looked at.
 
     Raises:
         UserError: there is no such folder, or two files have one stem.
     """
-    files: dict[str, File] = {}
+    files: dict[str, str] = {}
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 - ten thousand names
-                if suffix.lower() not in suffixes or stem.startswith("."):
-                    continue
-                if stem in files:
-                    raise UserError(
-                        f"{folder} has both {files[stem].name} and {entry.name}.", "Delete the one that is wrong."
-                    )
-                files[stem] = File(entry.name, entry.stat().st_size)
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - ten thousand names
     except OSError as error:
-        raise UserError(f"{folder} cannot be listed: {error.strerror}.", "Complete the copy of the data.") from error
+        raise not_listed(folder, error) from error
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - likewise
+        if suffix.lower() not in suffixes or stem.startswith("."):
+            continue
+        if stem in files:
+            raise UserError(f"{folder} has both {files[stem]} and {name}.", "Delete the one that is wrong.")
+        files[stem] = name
     return files
 
 
@@ -53,101 +44,42 @@ def read_names(path: Path) -> list[str]:
     """The lines of a split file, without blanks.
 
     Raises:
-        UserError: it is missing, empty or names something twice.
+        UserError: it is missing, empty, names something twice, or has a line that is no name of a file.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}.", "It lists one image per line.") from error
-    names = [line.strip() for line in lines if line.strip()]
+    text = read_text(path, "It lists one image per line.")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
-        raise UserError(f"{path} is empty.", "It should list one image per line.")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{path} lists {twice} twice.", "Remove one of the lines.")
+        raise FileError(f"{path} is empty.", "It should list one image per line.")
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise FileError(f"{path} lists {twice[0]} twice.", "Remove one of the lines.")
+    for name in names:
+        if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
+            raise FileError(
+                f"{path}: {name!r} is no name of an image.", "Each line is a file's name without its ending."
+            )
     return names
 
 
-def choose_files(root: Path, folders: Iterable[str], names: list[str], suffixes: tuple[str, ...]) -> dict[str, File]:
-    """``name -> file`` (relative to ``root``) from the first of ``folders`` that has it.
+def choose_files(root: Path, folders: Iterable[str], names: Iterable[str], suffixes: tuple[str, ...]) -> dict[str, str]:
+    """``name -> file`` (relative to ``root``) from the first of ``folders`` that has it; a file that none has is
+    expected in the first.
 
     Raises:
-        UserError: no folder has a file for one of ``names``.
+        UserError: there is none of the folders, or one cannot be listed.
     """
-    chosen: dict[str, File] = {}
+    chosen: dict[str, str] = {}
     folders = tuple(folders)
-    existing = [folder for folder in folders if (root / folder).is_dir()] or list(folders[:1])
+    existing = [folder for folder in folders if is_folder(root / folder)] or list(folders[:1])
     for folder in existing:
-        for stem, file in list_files(root / folder, suffixes).items():
-            chosen.setdefault(stem, File(f"{folder}/{file.name}", file.bytes))
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        more = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
-        raise UserError(
-            f"{root / existing[0] / (missing[0] + suffixes[0])}{more} do not exist.",
-            "Complete the copy of the data; `python -m ttt_bench data check` lists everything that is missing.",
-        )
-    return {name: chosen[name] for name in names}
+        for stem, name in list_files(root / folder, suffixes).items():
+            chosen.setdefault(stem, f"{folder}/{name}")
+    return {name: chosen.get(name, f"{existing[0]}/{name}{suffixes[0]}") for name in names}
 
 
 def digest(lines: Iterable[str]) -> str:
     """A hash of lines of text."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def read_image(path: Path, modes: tuple[str, ...]) -> Any:
-    """A decoded Pillow image whose file is closed.
-
-    Raises:
-        UserError: the file is missing, unreadable or of another mode.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as file:
-            image = file.copy()
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist.", "Complete the copy of the data.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow calls a broken PNG a SyntaxError
-        raise UserError(f"{path} cannot be read: {error}.", "Copy the file again.") from error
-    if image.mode not in modes:
-        raise UserError(f"{path} is a picture of mode {image.mode}, not {modes[0]}.", "Copy the original file again.")
-    return image
-
-
-RGB = ("RGB",)
-IDS = ("L", "P")
-DEEP = ("I;16", "I", "I;16B")
-"""16-bit greyscale; never do arithmetic on it before a conversion: adding 1 to 65535 would wrap around."""
-
-
-def read_array(path: Path, modes: tuple[str, ...], size: tuple[int, int] | None = None) -> Array:
-    """Pixels of an image file: (H, W) or (H, W, 3).
-
-    Args:
-        path: the file.
-        modes: Pillow modes that it may have.
-        size: (H, W) that it must have.
-
-    Raises:
-        UserError: the file is missing, unreadable or of another mode or size.
-    """
-    pixels = np.asarray(read_image(path, modes))
-    if size is not None:
-        check_size(path, pixels.shape, size)
-    return pixels
-
-
-def check_size(path: Path, shape: tuple[int, ...], size: tuple[int, int]) -> None:
-    """Refuse a file of another size than its image.
-
-    Raises:
-        UserError: it is.
-    """
-    if shape[:2] != size:
-        raise UserError(
-            f"{path} is {shape[0]}x{shape[1]}; its image is {size[0]}x{size[1]}.", "Copy the original files again."
-        )
 
 
 def unit_normals(pixels: Array, signs: tuple[int, int, int]) -> npt.NDArray[np.float32]:
@@ -180,11 +112,11 @@ class Framing:
         top, left = (self.native[0] - height) / 2, (self.native[1] - width) / 2
         return left, top, left + width, top + height
 
-    def image(self, picture: Any) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) of a Pillow image, antialiased."""
+    def image(self, pixels: Array) -> npt.NDArray[np.uint8]:
+        """(h, w, 3) uint8 -> (H, W, 3), antialiased."""
         from PIL import Image
 
-        small = picture.resize(self.size[::-1], Image.Resampling.BICUBIC, box=self.box)
+        small = Image.fromarray(pixels).resize(self.size[::-1], Image.Resampling.BICUBIC, box=self.box)
         return np.asarray(small, np.uint8)
 
     def labels(self, values: Array) -> Array:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ttt_bench.domains.contract import SPLITS
-from ttt_bench.domains.disk.checking import Checklist, Item, Kind, Problem
-from ttt_bench.domains.disk.listing import ids_up_to, pixels
-from ttt_bench.domains.pixels.axes import agreement
-from ttt_bench.domains.pixels.files import DEEP, IDS, RGB, Array, unit_normals
-from ttt_bench.domains.pixels.planes import Pinhole
-from ttt_bench.domains.taskonomy.reader import NORMAL_SIGNS, read_depth
+from ttt_bench.domains.disk.checking import Checklist, Item, Problem
+from ttt_bench.domains.taskonomy.reader import DAMAGED_VIEW, WITHOUT_SCENE, Taskonomy
 from ttt_bench.domains.taskonomy.scenes import (
     CHECKSUMS,
     MODALITIES,
@@ -58,12 +51,13 @@ def checklist(root: Path) -> Checklist:
     notes = [f"scenes from {origin}: {counts} (tiny has {official}; checksums {', '.join(CHECKSUMS.values())})"]
     if scenes != SCENES:
         notes.append("these are not the scenes of the official tiny split")
-    kinds = (
-        Kind("rgb", pixels(RGB)), Kind("normal", pixels(RGB), scaled=True),
-        Kind("depth_zbuffer", pixels(DEEP), scaled=True), Kind("edge_occlusion", pixels(DEEP), scaled=True),
-        Kind("segment_semantic", pixels(IDS), ids_up_to(17), scaled=True),
-    )  # fmt: skip
-    return Checklist(kinds, tuple(items), {}, None, True, _axes, tuple(problems), tuple(notes))
+    opened = partial(Taskonomy, root)
+    remedy = f"{DAMAGED_VIEW} (named as above: scene/point_1_view_2)"
+    if any("scene " in problem.what for problem in problems):
+        remedy = f"some scenes can no longer be had from the server. {WITHOUT_SCENE} {remedy}"
+    return Checklist(
+        Taskonomy.kinds, tuple(items), {}, None, True, Taskonomy, opened, tuple(problems), tuple(notes), remedy
+    )
 
 
 def _scene(
@@ -89,14 +83,3 @@ def _scene(
 
 def _view(listings: dict[str, Listing], stem: str, modality: str) -> Path:
     return listings[modality].path(stem)
-
-
-def _axes(item: Item, content: dict[str, Array]) -> npt.NDArray[np.float64]:
-    depth = read_depth(item.find("depth_zbuffer"))
-    depth = np.where(depth == 255, 0, depth).astype(np.float32)
-    normals = unit_normals(content["normal"], NORMAL_SIGNS)
-    side = depth.shape[1]
-    if normals.shape[1:] != depth.shape:
-        return np.zeros((3, 3))
-    # Fields of view differ from view to view; for signs about 60 degrees is near enough.
-    return agreement(depth, normals, Pinhole(0.87 * side, 0.87 * side, side / 2, depth.shape[0] / 2))

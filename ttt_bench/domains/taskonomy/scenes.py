@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ttt_bench.domains.contract import SPLITS, Split
+from ttt_bench.domains.pixels.opening import exists, is_folder, not_listed, read_text, subfolders
 from ttt_bench.errors import UserError
 
 MODALITIES = ("rgb", "normal", "depth_zbuffer", "edge_occlusion", "segment_semantic")
@@ -57,7 +59,7 @@ class Listing:
 def find_base(root: Path) -> Path | None:
     """The folder that holds rgb/, normal/ and so on, at or below ``root``; None without one."""
     for candidate in (root, root / "data", root / "taskonomy" / "data", root / "taskonomy"):
-        if sum((candidate / modality).is_dir() for modality in MODALITIES) >= 2:
+        if sum(is_folder(candidate / modality) for modality in MODALITIES) >= 2:
             return candidate
     return None
 
@@ -69,10 +71,10 @@ def scene_folders(base: Path, modality: str) -> dict[str, Path]:
         UserError: the modality has no folder.
     """
     folder = base / modality
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"{base} has no folder {modality}/.", "Taskonomy needs: " + ", ".join(MODALITIES) + ".")
     inner = folder / "taskonomy"
-    return {child.name: child for child in sorted((inner if inner.is_dir() else folder).iterdir()) if child.is_dir()}
+    return {child.name: child for child in subfolders(inner if is_folder(inner) else folder)}
 
 
 def list_views(folder: Path) -> Listing:
@@ -82,7 +84,11 @@ def list_views(folder: Path) -> Listing:
         UserError: two files are of one view.
     """
     tails: dict[str, str] = {}
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - a million names: no Path for each
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - a million names: no Path for each
+    except OSError as error:
+        raise not_listed(folder, error) from error
+    for name in names:
         match = VIEW.match(name)
         if match is None or not name.lower().endswith(".png"):
             continue
@@ -110,20 +116,20 @@ def read_split(root: Path, base: Path) -> tuple[dict[Split, tuple[str, ...]], st
     """
     for folder in (base / "splits_taskonomy", root / "splits_taskonomy", root):
         path = folder / SPLIT_FILE
-        if path.is_file():
+        if exists(path):
             return _parse_split(path), str(path)
     return SCENES, "the official tiny split"
 
 
 def _parse_split(path: Path) -> dict[Split, tuple[str, ...]]:
     scenes: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    text = read_text(path, "It is a table of scenes.")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for split in SPLITS:
-                    if int(row[split]):
-                        scenes[split].append(row["id"].strip())
-    except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            for split in SPLITS:
+                if int(row[split]):
+                    scenes[split].append(row["id"].strip())
+    except (csv.Error, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read: {error}.", "Its head is id,train,val,test; each scene has 1 in one of the three."
         ) from error
