@@ -55,6 +55,8 @@ class Checklist:
     notes: tuple[str, ...] = ()
     remedy: str = REMEDY
     """What to do about files that cannot be mended."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Images by split, where files are not one for each and there are no items."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def check(title: str, checklist: Checklist, every: int = 1, progress: Progress |
         every: read the content of every so many-th image only; whether files exist is looked at for all.
         progress: told after each image.
     """
-    report = Report(title, dict(Counter(item.split for item in checklist.items)), checklist.paper)
+    counts = dict(Counter(item.split for item in checklist.items)) or dict(checklist.counts)
+    report = Report(title, counts, checklist.paper)
     report.problems += checklist.problems
     report.notes += checklist.notes
     sizes: dict[tuple[int, ...], list[Path]] = {}

@@ -123,10 +123,14 @@ def _camera(dice: Dice, size: Vector) -> Camera:
     width, _, depth = size
     position = (width * dice.uniform(0.22, 0.78), dice.uniform(1.15, 1.75), depth - dice.uniform(0.12, 0.45))
     target = (width * dice.uniform(0.3, 0.7), dice.uniform(0.35, 0.85), depth * dice.uniform(0.18, 0.40))
+    return look_at(position, target, dice.uniform(-0.04, 0.04), dice.uniform(0.56, 0.74))
+
+
+def look_at(position: Vector, target: Vector, roll: float, tangent: float) -> Camera:
+    """A camera at ``position`` with ``target`` in the middle of its image; ``roll`` tilts it a little."""
     forward = _normalised((target[0] - position[0], target[1] - position[1], target[2] - position[2]))
-    roll = dice.uniform(-0.04, 0.04)
     right = _normalised(_cross(forward, (roll, 1.0, 0.0)))
-    return Camera(position, right, _cross(right, forward), forward, dice.uniform(0.56, 0.74))
+    return Camera(position, right, _cross(right, forward), forward, tangent)
 
 
 class _Room:

@@ -1,0 +1,1 @@
+"""TinyImageNet and its published corruptions."""

@@ -1,0 +1,1 @@
+"""VisDA-C: renders of objects as source, photographs of the same kinds as targets."""
