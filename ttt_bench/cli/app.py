@@ -161,11 +161,18 @@ def methods(
 
 
 @app.command()
-def domains() -> None:
-    """List the domains, their tasks and what they need."""
-    from ttt_bench.cli.listings import show_domains
+def domains(
+    name: Annotated[str, typer.Argument(help="Show everything about this family.")] = "",
+    domain: Annotated[list[Path] | None, typer.Option(help="A domain file of your own (repeatable).")] = None,
+) -> None:
+    """List the domains, their tasks and what they need, or show one family of them."""
+    from ttt_bench.cli.listings import show_domains, show_family
 
-    show_domains()
+    extra = tuple(path.resolve() for path in domain or ())
+    if name:
+        show_family(name, extra)
+    else:
+        show_domains(extra)
 
 
 @app.command()

@@ -31,7 +31,7 @@ def check(
     from ttt_bench.domains.disk.checklists import check_found
     from ttt_bench.domains.disk.layouts import recognise
 
-    extra = tuple(domain or ())
+    extra = tuple(path.resolve() for path in domain or ())
     found = list(recognise(folder, extra))
     if not found:
         layouts = [layout for family in list_families(extra) for layout in family.layouts]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.info import MethodInfo
 from ttt_bench.method.registry import discover, find
+
+if TYPE_CHECKING:
+    from ttt_bench.domains.family import Family
 
 console = Console()
 
@@ -75,24 +80,58 @@ def show_domains(extra: tuple[Path, ...] = ()) -> None:
     from ttt_bench.domains.catalogue import list_families
 
     table = Table()
-    for column in ("domain", "what it is", "tasks", "classes", "needs"):
+    table.add_column("domain", no_wrap=True)
+    for column in ("what it is", "tasks", "classes", "needs"):
         table.add_column(column)
     for family in list_families(extra):
-        needs = f"--data {family.name}=FOLDER" if family.needs_root else "nothing"
-        rest = (" ".join(family.tasks), str(len(family.classes) or "as on disk"), needs)
-        if family.severities:
-            named = ", ".join(family.members)
-            first, last = family.severities[0], family.severities[-1]
-            table.add_row(f"{family.name}/KIND-{first}..{last}", f"{family.title}; kinds: {named}", *rest)
-            continue
-        for member, title in (family.titles() or {"": ""}).items():
-            name = f"{family.name}/{member}" if member else family.name
-            table.add_row(name, f"{family.title}: {title}" if title else family.title, *rest)
-        if family.named_by_user:
-            table.add_row(f"{family.name}/NAME", "another of the same", *rest[:2], f"--data {family.name}/NAME=FOLDER")
+        needs = "files" if family.needs_root else "nothing"
+        rest = (" ".join(family.tasks), str(len(family.classes) or "as found"), needs)
+        for name, title in _lines(family):
+            table.add_row(name, title, *rest)
     console.print(table)
-    console.print(
+    for line in (
+        "Files are given as --data NAME=FOLDER, NAME being what stands before the slash; all about one: "
+        "python -m ttt_bench domains NAME.",
         "Any domain takes a corruption: nyudv2+fog:5 (15 ImageNet-C kinds, severities 1-5). "
         "A pair is source->target, in quotes.",
-        style="dim",
-    )
+    ):
+        console.print(line, style="dim", highlight=False, soft_wrap=True)
+
+
+def _lines(family: Family) -> list[tuple[str, str]]:
+    """(name, what it is) of what a family offers, severities as a range."""
+    if family.severities:
+        first, last = family.severities[0], family.severities[-1]
+        return [(f"{family.name}/KIND-{first}..{last}", f"{family.title}; {len(family.members)} kinds")]
+    lines = [(f"{family.name}/{m}", f"{family.title}: {t}" if t else family.title) for m, t in family.titles().items()]
+    lines = lines or [(family.name, family.title)]
+    return [*lines, (f"{family.name}/NAME", "another of the same kind")] if family.named_by_user else lines
+
+
+def show_family(name: str, extra: tuple[Path, ...] = ()) -> None:
+    """Everything that a family says about itself."""
+    from ttt_bench.domains.catalogue import environment_variable, families
+
+    known = families(extra)
+    if name not in known:
+        raise UserError(f"Unknown family of domains {name!r}.", did_you_mean(name, known))
+    family = known[name]
+    print(f"{family.name}: {family.title}")
+    members = [text.partition(":")[0] for text in family.members]
+    severities = ", ".join(map(str, family.severities))
+    rows = [
+        ("tasks", ", ".join(family.tasks)),
+        ("classes", ", ".join(family.classes) or "as found in the files"),
+        ("written as", f"{name}/NAME with NAME one of {', '.join(members)}" if members else name),
+        ("severities", f"{severities}: {name}/{members[0]}-{severities[0]}" if severities else ""),
+        ("splits", ", ".join(family.splits)),
+        ("size", f"{family.size[0]}x{family.size[1]}" if family.size else ""),
+        ("scaling", family.scaling),
+        *(("layout", f"{layout.name}: {layout.holds}") for layout in family.layouts),
+        ("files", f"--data {name}=FOLDER, or {environment_variable(name)}" if family.needs_root else ""),
+        ("download", family.download),
+        ("declared in", str(family.path)),
+    ]
+    for key, value in rows:
+        if value:
+            print(f"  {key}: {value}")

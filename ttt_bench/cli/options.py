@@ -66,6 +66,9 @@ def read_request(
     method: Annotated[
         list[Path] | None, typer.Option(help="A method file of your own (repeatable).", rich_help_panel=What)
     ] = None,
+    domain: Annotated[
+        list[Path] | None, typer.Option(help="A domain file of your own (repeatable).", rich_help_panel=What)
+    ] = None,
     recipes: Annotated[
         str | None, typer.Option(help="native (each method's own), paper (SGD 2e-5).", rich_help_panel=What)
     ] = None,
@@ -129,7 +132,7 @@ def read_request(
         bool, typer.Option(help="Keep decoded images in the cache; without, decode at each use.", rich_help_panel=Place)
     ] = True,
     data: Annotated[
-        list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2.", rich_help_panel=Place)
+        list[str] | None, typer.Option(help="Data set root, e.g. nyudv2=/data/nyudv2,...", rich_help_panel=Place)
     ] = None,
     trust_names: Annotated[
         bool,
@@ -182,7 +185,9 @@ def read_request(
         },
     )
     _check_name(name)
-    return Request(config, name, out, cache or out / "cache", _roots(data, trust_names, skip_bad), extra, data_cache)
+    return Request(
+        config, name, out, cache or out / "cache", _roots(data, trust_names, skip_bad, domain), extra, data_cache
+    )
 
 
 def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str, Any]) -> tuple[Any, Any]:
@@ -243,8 +248,14 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2] or match[1])
 
 
-def _roots(data: list[str] | None, trust_names: bool = False, skip_bad: Path | None = None) -> Roots:
-    return given_roots(data or (), FileOptions(trust_names, read_skipped(skip_bad)))
+def _roots(
+    data: list[str] | None,
+    trust_names: bool = False,
+    skip_bad: Path | None = None,
+    domain: list[Path] | None = None,
+) -> Roots:
+    declared = tuple(path.expanduser().resolve() for path in domain or ())
+    return given_roots(data or (), FileOptions(trust_names, read_skipped(skip_bad)), declared)
 
 
 def _check_name(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -73,23 +73,24 @@ def list_domains(extra: tuple[Path, ...] = ()) -> tuple[DomainInfo, ...]:
     )
 
 
-def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None, extra: tuple[Path, ...] = ()) -> Domain:
+def open_domain(spec: str, size: Size, roots: Mapping[str, Path] | None = None) -> Domain:
     """Open a domain by its written name, once per process.
 
     Args:
         spec: ``rooms/studio``, ``nyudv2``, or either with corruptions: ``nyudv2+fog:5``.
         size: (H, W) of every image and label.
         roots: folder by domain name, from ``--data``; the environment and the configuration file are asked next.
-        extra: files that declare families, from ``--domain``.
+            As ``Roots`` it also says which files declare families, and how files are read.
 
     Raises:
         UserError: a part of the name is unknown, or the data is not where it should be.
     """
     base, *changes = (part.strip() for part in spec.split("+"))
     corruptions = tuple(_parse_corruption(change, spec) for change in changes)
-    family, member = _look_up(base, extra)
-    root = find_root(family, member, roots or {}, extra).path if family.needs_root else None
-    return _open(family.name, member, size, root, extra, corruptions, Roots.of(roots or {}).options)
+    given = Roots.of(roots or {})
+    family, member = _look_up(base, given.declared)
+    root = find_root(family, member, given).path if family.needs_root else None
+    return _open(family.name, member, size, root, given.declared, corruptions, given.options)
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +131,8 @@ def _look_up(base: str, extra: tuple[Path, ...]) -> tuple[Family, str]:
     known = families(extra)
     name, slash, member = base.partition("/")
     if name not in known:
-        raise UserError(f"Unknown domain {base!r}.", did_you_mean(base, [d.name for d in list_domains(extra)]))
+        names = [f"{other.name}/{m}" if m else other.name for other in known.values() for m in _shown(other) or [""]]
+        raise UserError(f"Unknown domain {base!r}.", did_you_mean(base, names))
     family = known[name]
     members = family.titles()
     if family.named_by_user and (bool(member) == bool(slash)):
@@ -178,13 +180,13 @@ def _parse_corruption(text: str, spec: str) -> tuple[str, int]:
     return kind, severity
 
 
-def find_root(family: Family, member: str, roots: Mapping[str, Path], extra: tuple[Path, ...] = ()) -> Located:
+def find_root(family: Family, member: str, roots: Mapping[str, Path]) -> Located:
     """The folder of a domain that needs one, and who named it.
 
     Raises:
         UserError: nobody did, there is no such folder, or a folder is given for a domain that needs none.
     """
-    named = [family.name for family in list_families(extra) if family.needs_root]
+    named = [family.name for family in list_families(Roots.of(roots).declared) if family.needs_root]
     if not (family.named_by_user and member):
         return locate(family.name, roots, named, family.download)
     full = f"{family.name}/{member}"
@@ -199,7 +201,7 @@ def given_roots(data: Iterable[str], options: FileOptions = USUAL, extra: tuple[
     """
     reading = [family for family in list_families(extra) if family.needs_root]
     users = tuple(family.name for family in reading if family.named_by_user)
-    return read_roots(data, [family.name for family in reading], users, options)
+    return replace(read_roots(data, [family.name for family in reading], users, options), declared=extra)
 
 
 def family_of(name: str, extra: tuple[Path, ...] = ()) -> str:

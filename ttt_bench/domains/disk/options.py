@@ -24,10 +24,12 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class Roots(Mapping[str, Path]):
-    """Folder by domain name, with the options that hold for their files; hashable, pickled to workers and nodes."""
+    """Folder by domain name, and what else decides how domains are opened; hashable, pickled to workers and nodes."""
 
     paths: tuple[tuple[str, Path], ...] = ()
     options: FileOptions = field(default_factory=FileOptions)
+    declared: tuple[Path, ...] = ()
+    """Files that declare families, from ``--domain``."""
 
     @classmethod
     def of(cls, roots: Mapping[str, Path]) -> Roots:
@@ -36,7 +38,8 @@ class Roots(Mapping[str, Path]):
 
     def absolute(self) -> Roots:
         """The same folders as another working folder sees them."""
-        return Roots(tuple((name, path.absolute()) for name, path in self.paths), self.options)
+        paths = tuple((name, path.absolute()) for name, path in self.paths)
+        return Roots(paths, self.options, tuple(path.absolute() for path in self.declared))
 
     def __getitem__(self, name: str) -> Path:
         return dict(self.paths)[name]
@@ -46,6 +49,9 @@ class Roots(Mapping[str, Path]):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def __bool__(self) -> bool:
+        return True  # without a folder it still says how files are read and which files declare families
 
 
 USUAL = FileOptions()

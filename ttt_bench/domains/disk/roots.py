@@ -46,7 +46,7 @@ def read_roots(
     """``--data NAME=FOLDER`` options as folders by domain; also refuses variables that name no domain.
 
     Args:
-        items: what was given, in order.
+        items: what was given, in order, each one or several with commas between.
         names: every domain that may have a root.
         users: those of ``names`` after which the user may write a name of her own (``name/mine``).
         options: how their files are to be read.
@@ -57,7 +57,7 @@ def read_roots(
     valid = tuple(names)
     check_environment(valid, users)
     paths: dict[str, Path] = {}
-    for item in items:
+    for item in (part for text in items for part in re.split(r",(?=[\w./-]+=)", text)):
         name, sign, path = (part.strip() for part in item.partition("="))
         if not sign or not name or not path:
             raise UserError(f"--data {item!r} is not NAME=FOLDER.", "Write for example --data nyudv2=/data/nyudv2.")
