@@ -9,12 +9,13 @@ from ttt_bench.errors import UserError
 
 def test_lists_every_domain():
     entries = {entry.name: entry for entry in list_domains()}
-    assert set(entries) == {
+    assert {
         "rooms/studio", "rooms/dusk", "rooms/fog", "rooms/neon", "rooms/faded", "nyudv2", "pascal", "taskonomy",
-    }  # fmt: skip
+        "objects/studio", "cifar10", "cifar10c/fog-5", "cifar100c/spatter-1", "cifar10.1", "visda/train",
+    } <= set(entries)  # fmt: skip
     assert entries["nyudv2"].needs_root
     assert not entries["rooms/fog"].needs_root
-    assert all(entry.description and entry.tasks and entry.classes for entry in entries.values())
+    assert all(entry.description and entry.tasks for entry in entries.values())
 
 
 def test_listed_facts_are_those_of_the_domain():
@@ -22,7 +23,7 @@ def test_listed_facts_are_those_of_the_domain():
         if not entry.needs_root:
             domain = open_domain(entry.name, (32, 32))
             assert (domain.name, domain.tasks, domain.classes) == (entry.name, entry.tasks, entry.classes)
-            assert domain.edge_definition
+            assert domain.edge_definition or "edge" not in domain.tasks
 
 
 def test_listing_and_opening_load_nothing_heavy():
@@ -84,3 +85,25 @@ def test_says_how_to_give_a_missing_root(monkeypatch, tmp_path):
 def test_names_the_environment_variable():
     assert environment_variable("nyudv2") == "TTT_BENCH_NYUDV2"
     assert environment_variable("pascal-context") == "TTT_BENCH_PASCAL_CONTEXT"
+
+
+def test_opens_each_domain_once():
+    assert open_domain("rooms/fog+fog:5", (32, 32)) is open_domain(" rooms/fog + fog:5", (32, 32))
+    assert open_domain("rooms/fog", (32, 32)) is not open_domain("rooms/fog", (32, 48))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message", "hint"),
+    [
+        ("cifar10c/fog", "no member 'fog'", "Did you mean 'fog-"),
+        ("cifar10c/fog-6", "no member 'fog-6'", "fog-1..5"),
+        ("cifar10c", "one of its members, such as cifar10c/gaussian_noise-1", "fog-1..5"),
+        ("cifar10/fog", "is one domain", "Write cifar10."),
+    ],
+)
+def test_explains_names_with_severities(spec, message, hint):
+    with pytest.raises(UserError) as error:
+        open_domain(spec, (32, 32))
+    assert message in error.value.message
+    assert hint in error.value.hint
+    assert len(error.value.hint) < 600, "a hundred domains are not written out"
