@@ -19,7 +19,7 @@ from ttt_bench.domains.cifar.batches import (
 from ttt_bench.domains.cifar.corrupted import LABELS, rows_of_severity
 from ttt_bench.domains.cifar.family import HUNDRED, KINDS, SEVERITIES, TEN
 from ttt_bench.domains.disk.checking import Checklist, Problem
-from ttt_bench.domains.pixels.opening import FileError, exists
+from ttt_bench.domains.pixels.opening import exists
 from ttt_bench.errors import UserError
 
 OFFICIAL = {"train": 50_000, "test": 10_000}
@@ -30,8 +30,7 @@ def _tried(read: Callable[[], T], problems: list[Problem]) -> T | None:
     try:
         return read()
     except UserError as error:
-        kind = error.kind if isinstance(error, FileError) else "unreadable"
-        problems.append(Problem(kind, error.message))
+        problems.append(Problem.of(error))
         return None
 
 

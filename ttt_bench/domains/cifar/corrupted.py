@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ttt_bench.domains.cifar.family import HUNDRED, KINDS, SEVERITIES, TEN
 from ttt_bench.domains.contract import Domain, Sample, Split
-from ttt_bench.domains.disk.pictures import TASK, Array, class_ids, labelled, mapped, pictures
+from ttt_bench.domains.disk.pictures import TASK, class_ids, labelled, mapped, pictures
+from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.opening import FileError, exists
 from ttt_bench.errors import UserError
 

@@ -47,7 +47,7 @@ def check_by_reading(found: Found, title: str, every: int, progress: Progress | 
         try:
             domains.append(open_found(found, member, size))
         except UserError as error:
-            report.problems.append(Problem("unreadable", error.message))
+            report.problems.append(Problem.of(error))
     wanted = [(domain, split, i) for domain in domains for split in SPLITS for i in range(domain.length(split))]
     report.counts = dict(Counter(split for _, split, _ in wanted))
     for position, (domain, split, index) in enumerate(wanted):
@@ -55,7 +55,7 @@ def check_by_reading(found: Found, title: str, every: int, progress: Progress | 
             try:
                 fault = sample_fault(domain, domain.sample(split, index))
             except UserError as error:
-                report.problems.append(Problem("unreadable", error.message))
+                report.problems.append(Problem.of(error))
             else:
                 report.problems += (
                     [Problem("out of range", f"{domain.name}, {split} {index}: {fault}")] if fault else []

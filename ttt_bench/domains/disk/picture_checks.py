@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from ttt_bench.domains.contract import SPLITS
-from ttt_bench.domains.disk.checking import Checklist, Item, Kind, Problem
-from ttt_bench.domains.disk.pictures import PICTURE_MODES, PictureFiles
-from ttt_bench.domains.pixels.files import Array, read_image
-from ttt_bench.domains.pixels.opening import FileError
+from ttt_bench.domains.disk.checking import Checklist, Item, Problem
+from ttt_bench.domains.disk.pictures import PictureFiles
 from ttt_bench.errors import UserError
-
-
-def read_picture(path: Path) -> Array:
-    """(h, w, 3) of a picture of any mode.
-
-    Raises:
-        UserError: it is unreadable.
-    """
-    import numpy as np
-
-    return np.asarray(read_image(path, PICTURE_MODES).convert("RGB"))
-
-
-def problem_of(error: UserError) -> Problem:
-    """The line that a reader's refusal becomes."""
-    return Problem(error.kind if isinstance(error, FileError) else "unreadable", error.message)
 
 
 def check_pictures(
@@ -39,11 +20,11 @@ def check_pictures(
         try:
             domain = make()
         except UserError as error:
-            problems.append(problem_of(error))
+            problems.append(Problem.of(error))
             continue
-        for split in SPLITS:
-            for index in range(domain.length(split)):
-                path = domain.path(split, index)
-                items.append(Item(split, str(path), lambda kind, path=path: path))  # type: ignore[misc]
-    kinds = (Kind("pictures", read_picture),)
-    return Checklist(kinds, tuple(items), one_size=one_size, problems=tuple(problems), notes=notes)
+        items += [
+            Item(split, domain.image_name(split, index), domain.find(split, index))
+            for split in SPLITS
+            for index in range(domain.length(split))
+        ]
+    return Checklist(PictureFiles.kinds, tuple(items), one_size=one_size, problems=tuple(problems), notes=notes)

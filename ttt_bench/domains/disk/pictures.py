@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,45 +11,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.contract import Domain, Sample, Split
-from ttt_bench.domains.pixels.files import Framing, digest, read_image
-from ttt_bench.domains.pixels.opening import FileError, explained, look_at
-from ttt_bench.errors import UserError
+from ttt_bench.domains.contract import SPLITS, Sample, Split
+from ttt_bench.domains.disk.reader import FileDomain
+from ttt_bench.domains.pixels.arrays import read_npy
+from ttt_bench.domains.pixels.files import Framing, digest
+from ttt_bench.domains.pixels.images import Array
+from ttt_bench.domains.pixels.kinds import Find, Kind, pixels
+from ttt_bench.domains.pixels.opening import FileError, not_listed
 
 TASK = "class"
 HOLD_OUT = 10
 """Every tenth training image is the validation split."""
-PICTURE_MODES = ("RGB", "L", "P", "RGBA", "CMYK", "1", "LA", "YCbCr")
-Array = npt.NDArray[Any]
+Labelled = tuple[str, int]
+"""A file below the root, and its label."""
+SUFFIXES = (".jpeg", ".jpg", ".png")
+mapped = lru_cache(maxsize=32)(read_npy)
+"""An array file, mapped into memory once per process: its pages are read when they are needed."""
 
 
-def held_out(positions: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def held_out(files: Sequence[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
     """Training images as (train, val)."""
-    return [p for i, p in enumerate(positions) if i % HOLD_OUT], list(positions[::HOLD_OUT])
+    return [file for i, file in enumerate(files) if i % HOLD_OUT], list(files[::HOLD_OUT])
 
 
-def labelled(pixels: Array, label: int, size: tuple[int, int]) -> Sample:
-    """A sample of one label: ``pixels`` (h, w, 3) cropped centrally to the asked shape and resized."""
-    if pixels.shape[:2] != size:
-        from PIL import Image
-
-        pixels = Framing(pixels.shape[:2], size).image(Image.fromarray(pixels))
-    return Sample(np.ascontiguousarray(pixels), {TASK: np.asarray(label, np.int64)})
-
-
-@lru_cache(maxsize=8)
-def mapped(path: Path) -> Array:
-    """An array file, mapped into memory: the pages are read when they are needed.
-
-    Raises:
-        UserError: it is missing or holds no array.
-    """
-    look_at(path)
-    try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FileError(f"{path} cannot be read as an array: {error}.", "Copy the file again.") from error
-    return array
+def labelled(values: Array, label: int, size: tuple[int, int]) -> Sample:
+    """A sample of one label: ``values`` (h, w, 3) uint8 cropped centrally to the asked shape and resized."""
+    height, width = values.shape[:2]
+    image = values if (height, width) == size else Framing((height, width), size).image(values)
+    return Sample(np.ascontiguousarray(image), {TASK: np.asarray(label, np.int64)})
 
 
 def pictures(path: Path, side: int = 32) -> Array:
@@ -93,17 +83,20 @@ def checked_ids(path: Path, ids: npt.NDArray[np.int64], classes: int) -> npt.NDA
     return ids
 
 
-class PictureFiles(Domain):
-    """Pictures in files, one label each; grey and other pictures are read as RGB.
+class PictureFiles(FileDomain):
+    """Pictures in files, one label each; grey ones are read as RGB.
 
     Args:
         name: of the domain.
         root: what the files' names are relative to.
         size: (H, W).
         classes: names; position = label.
-        files: split -> (file below the root, label).
+        files: split -> pictures with their labels.
         version: of the reader.
     """
+
+    tasks = (TASK,)
+    kinds = (Kind("picture", pixels("photo")),)
 
     def __init__(
         self,
@@ -111,58 +104,52 @@ class PictureFiles(Domain):
         root: Path,
         size: tuple[int, int],
         classes: tuple[str, ...],
-        files: dict[Split, list[tuple[str, int]]],
+        files: dict[Split, list[Labelled]],
         version: int,
     ) -> None:
-        self.name, self.size, self.classes, self.tasks = name, size, classes, (TASK,)
-        self._root, self._files, self._version = root, files, version
+        super().__init__(root, size)
+        self.name, self.classes, self._version = name, classes, version
+        self._listed: dict[Split, list[Labelled]] = {}
+        for split, listed in files.items():
+            kept = set(self._kept([file for file, _ in listed]))
+            self._listed[split] = [(file, label) for file, label in listed if file in kept]
 
     def length(self, split: Split) -> int:
         """How many pictures ``split`` has."""
-        return len(self._files.get(split, ()))
+        return len(self._listed.get(split, ()))
 
     def sample(self, split: Split, index: int) -> Sample:
         """Read picture ``index`` of ``split``."""
-        self.check_index(split, index)
-        label = self._files[split][index][1]
-        picture = read_image(self.path(split, index), PICTURE_MODES)
-        framing = Framing((picture.height, picture.width), self.size)
-        return Sample(framing.image(picture.convert("RGB")), {TASK: np.asarray(label, np.int64)})
+        content = self.load(split, index)
+        return labelled(content["picture"], self._listed[split][index][1], self.size)
 
-    def path(self, split: Split, index: int) -> Path:
-        """The file of picture ``index`` of ``split``."""
-        return self._root / self._files[split][index][0]
+    def find(self, split: Split, index: int) -> Find:
+        """The picture's file."""
+        path = self._root / self._listed[split][index][0]
+        return lambda kind: path
 
-    def content(self) -> Any:
-        """The reader's version, and name, size and label of every file of each split."""
-        lines = {split: [f"{f} {label} {self._bytes(f)}" for f, label in files] for split, files in self._files.items()}
-        return {"pictures": self._version, "files": {split: digest(said) for split, said in lines.items()}}
+    def image_name(self, split: Split, index: int) -> str:
+        """The file's path below the root."""
+        return self._listed[split][index][0]
 
-    def _bytes(self, file: str) -> int:
-        return look_at(self._root / file).st_size
+    def described(self) -> dict[str, Any]:
+        """The reader's version, and the pictures of each split with their labels."""
+        splits = {split: digest(f"{file} {label}" for file, label in self._listed.get(split, ())) for split in SPLITS}
+        return {"pictures": self._version, "splits": splits}
+
+    def doubts(self) -> tuple[str, ...]:
+        """Pictures that are in two splits."""
+        return tuple(f"{self.name}: {text}" for text in self.twins())
 
 
 def list_pictures(folder: Path) -> list[str]:
     """Names of the pictures in ``folder``, sorted; hidden files and others are left out.
 
     Raises:
-        UserError: the folder cannot be listed.
+        FileError: the folder cannot be listed.
     """
     try:
-        names = sorted(entry.name for entry in folder.iterdir())
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - ten thousand names
     except OSError as error:
-        raise explained(folder, error) from error
-    return [name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
-
-
-SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".ppm", ".webp", ".tif", ".tiff")
-
-
-def refuse_empty(what: str, count: int, hint: str) -> None:
-    """Refuse a data set without images.
-
-    Raises:
-        UserError: there are none.
-    """
-    if not count:
-        raise UserError(f"{what} holds no pictures.", hint)
+        raise not_listed(folder, error) from error
+    return [name for name in names if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
