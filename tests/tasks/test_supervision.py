@@ -7,11 +7,11 @@ from tiny_sweep import REPOSITORY
 
 from ttt_bench.errors import UserError
 from ttt_bench.synthetic import random_labels
-from ttt_bench.tasks import TASKS
+from ttt_bench.tasks import TASKS, track_tasks
 from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting
 from ttt_bench.tasks.supervision import Supervision, task_losses, weighted_sum
 
-NAMES = tuple(TASKS)
+NAMES = track_tasks("dense")
 CHANNELS = {"semseg": 5, "depth": 1, "normal": 3, "edge": 1}
 
 

@@ -27,7 +27,7 @@ from ttt_bench.provenance import git_sha, provenance, versions
 from ttt_bench.samples.loading import SampleSet, denormalise
 from ttt_bench.source.branches import load_model, load_scores
 from ttt_bench.store.trajectory import Trajectory
-from ttt_bench.tasks import TASKS
+from ttt_bench.tasks import TASKS, get_task
 
 EXAMPLES = 3
 """Images of the last batch that the picture sheet shows: there the method has seen most."""
@@ -155,7 +155,9 @@ def _examples(
     pixels = (denormalise(images[:count], scaling) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
     found: dict[str, npt.NDArray[Any]] = {"image": pixels.cpu().numpy()}
     for task, label in evaluator.truth(index).items():
-        found[f"truth/{task}"] = label[:count].float().cpu().numpy().astype(np.float16)
+        # Half precision does for pictures; what is said of a whole image is a few numbers, and may be a large id.
+        values = label[:count].cpu().numpy()
+        found[f"truth/{task}"] = values.astype(np.float16) if get_task(task).extent == "map" else values
     if recording.collapsed_step is None:
         batch, predictions = recording.last or (-1, {})
         if batch != index:

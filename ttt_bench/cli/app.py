@@ -136,7 +136,8 @@ def report(
     name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
     out: Out = Path("results"),
     metrics: Annotated[
-        str, typer.Option(help="Metrics that enter Delta, e.g. semseg/miou,depth/rmse_aligned,...")
+        str,
+        typer.Option(help="Metrics that enter Delta, TASK/METRIC, comma-separated; default: the first of each task."),
     ] = "",
     fixed_step: Annotated[
         int | None, typer.Option(help="Step of the `fixed` selection; default: 10, or the last.")

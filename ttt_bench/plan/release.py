@@ -18,6 +18,8 @@ from ttt_bench.method.card import Accident
 from ttt_bench.method.configured import MethodCall
 from ttt_bench.method.info import MethodInfo
 from ttt_bench.source.spec import TrainingConfig
+from ttt_bench.tasks import TASKS
+from ttt_bench.tasks.statistics import ALIGNED
 
 TASKONOMY = "taskonomy"
 
@@ -45,9 +47,9 @@ HARNESS = (
         order="files",
     ),
     Switch(
-        "aligned-rmse",
+        ALIGNED,
         "depth and edges enter Delta after a fit of scale and shift to the truth of each batch",
-        metrics=("depth/rmse_aligned", "edge/rmse_aligned"),
+        metrics=tuple(m.id for task in TASKS.values() for m in task.metrics if m.accident == ALIGNED),
     ),
     Switch(
         "source-weight",

@@ -23,6 +23,7 @@ from ttt_bench.report.tables import (
     main_table,
     paired_table,
     selection_tables,
+    sync_columns,
     sync_table,
 )
 from ttt_bench.report.terminal import plain_lines
@@ -107,7 +108,7 @@ def _tables(group: Group) -> list[TextTable]:
     return [
         main_table(group),
         *selection_tables(group),
-        sync_table(group),
+        *([sync_table(group)] if sync_columns(group) else []),
         cost_table(group),
         paired_table(group),
     ]

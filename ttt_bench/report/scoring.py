@@ -104,12 +104,12 @@ def synchronisation(scored: Sequence[Scored]) -> list[dict[str, float]]:
     """``sv``, ``sv_plateau``, ``dtw``, ``dtw_per_step``, ``dtw_percent``, ``cs`` and ``range/<task>`` of each run.
 
     Relative to the run's own step 0, as the definition has it: independent of any other cell. Empty for a run
-    that collapsed.
+    that collapsed, and where there is one task, which has nothing to be in step with.
     """
     found: list[dict[str, float]] = [{} for _ in scored]
     alike: dict[int, list[int]] = defaultdict(list)
     for place, item in enumerate(scored):
-        if item.metrics and item.collapsed_step is None:
+        if len(item.metrics) > 1 and item.collapsed_step is None:
             alike[len(item.run.steps)].append(place)
     for places in alike.values():
         oriented = np.array([_own_gains(scored[place]) for place in places])

@@ -86,6 +86,7 @@ SYNC_COLUMNS = (
     Column("dtw", "DTW ↓", number(2), -1, controls_win=False),
     Column("cs", "CS ↑", number(2), 1, controls_win=False),
 )
+"""Whether the tasks move together."""
 COST_COLUMNS = (
     Column("cost/seconds", "s / step", number(4)),
     Column("cost/relative", "× base forward", number(2)),
@@ -167,7 +168,7 @@ def main_table(group: Group) -> TextTable:
     last = SELECTIONS[0]
     columns = [metric_column(m, last, metric_head(m)) for m in group.metrics]
     columns += [delta_column(s, f"Δ {selection_head(group, s)} (%) ↑") for s in SELECTIONS]
-    columns += [delta_column(last, DELTA_BN, over_bn=True), *SYNC_COLUMNS]
+    columns += [delta_column(last, DELTA_BN, over_bn=True), *sync_columns(group)]
     notes = (*((group.source_line + ".",) if group.source_line else ()), *group.notes, *standing_notes(group))
     return make_table(group, "Tasks at the last step", columns, notes, collapse=True)
 
@@ -187,6 +188,11 @@ def selection_tables(group: Group) -> list[TextTable]:
         ]
         tables.append(make_table(group, f"{title}, by selection", columns))
     return tables
+
+
+def sync_columns(group: Group) -> tuple[Column, ...]:
+    """``SYNC_COLUMNS``; none where there is one task, which has nothing to be in step with."""
+    return SYNC_COLUMNS if len(group.metrics) > 1 else ()
 
 
 def sync_table(group: Group) -> TextTable:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import SYNC_COLUMNS, Column, delta_column, metric_column, winners
+from ttt_bench.report.tables import Column, delta_column, metric_column, sync_columns, winners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def _columns(group: Group, sync: bool) -> list[Column]:
         delta_column(best, "Δ best†"),
         delta_column(last, "Δ−bn", over_bn=True),
     ]
-    return [*columns, *SYNC_COLUMNS] if sync else columns
+    return [*columns, *sync_columns(group)] if sync else columns
 
 
 def _table(group: Group, sync: bool) -> Table:

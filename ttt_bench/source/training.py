@@ -20,7 +20,7 @@ from ttt_bench.networks.contract import Network
 from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import SourceSpec, TrainingConfig
-from ttt_bench.tasks.catalogue import get_task
+from ttt_bench.tasks.catalogue import get_task, per_image
 from ttt_bench.tasks.measure import measure
 from ttt_bench.tasks.supervision import Supervision
 
@@ -40,7 +40,7 @@ def build_network(spec: SourceSpec) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         config = replace(spec.network, given=spec.scaling)
-        return make_network(config, network_outputs(spec.tasks, spec.classes))
+        return make_network(config, network_outputs(spec.tasks, spec.classes), per_image(spec.tasks))
 
 
 def build_auxiliary(method: Method, network: Network, seed: int) -> torch.nn.Module:

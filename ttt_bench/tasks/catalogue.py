@@ -93,6 +93,11 @@ def of_kind(names: Iterable[str], output: Output) -> tuple[str, ...]:
     return tuple(name for name in names if name in TASKS and TASKS[name].output == output)
 
 
+def per_image(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the tasks ``names`` that have one prediction per image, in their order."""
+    return tuple(name for name in names if get_task(name).extent == "image")
+
+
 def track_tasks(track: Track) -> tuple[str, ...]:
     """The project's own tasks of a track, in order: what inspectors take, whatever plug-ins are there."""
     extent = "map" if track == "dense" else "image"

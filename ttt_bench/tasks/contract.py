@@ -53,6 +53,8 @@ class Metric:
     digits: int = 3
     says_task: bool = False
     """Whether the title alone says which task it is of: nobody takes an mIoU for a depth."""
+    accident: str = ""
+    """Switch of ``--released`` under which it enters Delta instead of its task's first metric."""
 
     @property
     def task(self) -> str:
@@ -179,6 +181,10 @@ class Task(ABC):
             scale: (low, high) of the numbers.
         """
         return None
+
+    def words(self, values: Array, classes: Sequence[str]) -> str:
+        """Values (channels,) of one image, in the form of a label, as text; "" where there is one per pixel."""
+        return "" if self.extent == "map" else ", ".join(f"{value:.3g}" for value in values)
 
     def key(self, scale: tuple[float, float]) -> Key:
         """What the colours mean, numbers going from ``scale[0]`` to ``scale[1]``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ttt_bench.tasks.contract import IGNORE, Array, Key, Label, Metric, Picture, Task
 from ttt_bench.tasks.paint import viridis
-from ttt_bench.tasks.statistics import rmse, rmse_aligned
+from ttt_bench.tasks.statistics import ALIGNED, rmse, rmse_aligned
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ class Depth(Task):
     label = Label("<f2", 1)
     metrics = (
         Metric("depth/rmse", "RMSE", "m", False, MOMENTS, rmse),
-        Metric("depth/rmse_aligned", "RMSE, aligned", "m", False, MOMENTS, rmse_aligned),
+        Metric("depth/rmse_aligned", "RMSE, aligned", "m", False, MOMENTS, rmse_aligned, accident=ALIGNED),
     )
 
     def loss(self, prediction: Tensor, label: Tensor) -> Tensor:

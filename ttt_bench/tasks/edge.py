@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ttt_bench.tasks.contract import IGNORE, Array, Key, Label, Metric, Picture, Task
-from ttt_bench.tasks.statistics import divide, rmse, rmse_aligned
+from ttt_bench.tasks.statistics import ALIGNED, divide, rmse, rmse_aligned
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ class Edge(Task):
     label = Label("|u1", 1)
     metrics = (
         Metric("edge/rmse", "RMSE", "", False, MOMENTS, rmse, 1.0, 4),
-        Metric("edge/rmse_aligned", "RMSE, aligned", "", False, MOMENTS, rmse_aligned, 1.0, 4),
+        Metric("edge/rmse_aligned", "RMSE, aligned", "", False, MOMENTS, rmse_aligned, 1.0, 4, accident=ALIGNED),
         Metric("edge/ap", "AP", "%", True, HISTOGRAM, average_precision, 100.0, 2),
     )
 

@@ -15,6 +15,8 @@ Array = npt.NDArray[np.float64]
 MOMENTS = ("n", "sum_p", "sum_g", "sum_pp", "sum_pg", "sum_gg")
 """Layout of ``*/moments``: p is the prediction, g the ground truth, over the valid pixels of one batch."""
 
+ALIGNED = "aligned-rmse"
+"""The switch of ``--released`` that ``rmse_aligned`` belongs to."""
 VARIED, FALLEN = 0.9, 0.99
 """Shares of one class in all predictions: at most the first means that they were varied, above the second that they
 have collapsed."""

@@ -75,7 +75,9 @@ def _figure(
     side = WIDTH / COLUMNS
     tall = side * height / width
     lines = len(bands) * len(tasks)
-    patches = _class_patches(truth, bands, classes, [t.name for t in tasks if t.output == "classes"])
+    patches = _class_patches(
+        truth, bands, classes, [t.name for t in tasks if (t.output, t.extent) == ("classes", "map")]
+    )
     above, below = 0.36 + LEGEND_LINE * (1 + -(-len(patches) // LEGEND_COLUMNS)), 0.12
     total = lines * tall + len(bands) * 0.2 + above + below
     figure = Figure(figsize=(WIDTH, total))
@@ -92,6 +94,7 @@ def _figure(
                     axes.set_visible(False)
                     continue
                 axes.imshow(picture, interpolation="nearest")
+                _caption(axes, _words(task, truth, examples, classes))
                 if line == 0:
                     axes.set_title(name, pad=2.0)
                 if column == (1 if number == 0 else 0) and number > 0:
@@ -99,7 +102,9 @@ def _figure(
             if number == 0:
                 _key(_tile(figure, 0.0, y, side, tall, total), task, truth, line == 0)
         top -= len(tasks) * tall
-    said = f"{group.block.title}; last step; hatched: no label; pale: prediction where there is no label"
+    said = f"{group.block.title}; last step"
+    if any(task.extent == "map" for task in tasks):
+        said += "; hatched: no label; pale: prediction where there is no label"
     heading(figure, group.title, said)
     if patches:
         figure.legend(
@@ -144,7 +149,27 @@ def _tile(figure: Figure, x: float, y: float, width: float, height: float, total
     return axes
 
 
+def _words(task: Task, truth: Examples, examples: Examples | None, classes: Sequence[str]) -> str:
+    """What is said of the whole image: the truth, or what was predicted."""
+    if task.extent == "map":
+        return ""
+    if examples is None:
+        return task.words(np.asarray(truth[f"truth/{task.name}"][0], dtype=np.float64).reshape(-1), classes)
+    output = np.asarray(examples[f"prediction/{task.name}"][0], dtype=np.float64)
+    return task.words(task.shown(output), classes) if np.isfinite(output).all() else "not finite"
+
+
+def _caption(axes: Axes, words: str) -> None:
+    if words:
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
+        axes.text(0.03, 0.04, words, transform=axes.transAxes, fontsize=6.0, va="bottom", bbox=box)
+
+
 def _paint(task: Task, truth: Examples, examples: Examples | None) -> Picture | None:
+    """A map as a picture; of what is said of the whole image, the image itself. None: there is nothing to show."""
+    if task.extent == "image":
+        shown: Picture = truth["image"][0]
+        return shown if examples is None or f"prediction/{task.name}" in examples else None
     label = truth[f"truth/{task.name}"][0]
     scale = limits(label)
     if examples is None:
