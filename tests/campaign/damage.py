@@ -1,0 +1,89 @@
+"""Ways to spoil bytes, JSON, numbers and text. Everything random comes from the dice that are handed in."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+NASTY: tuple[Any, ...] = (
+    None, True, -1, 0, 2**63, 10**400, -0.0, 1e308, "", " ", "x" * 5000, "../../up", "/etc/passwd", "a\nb", "a\x00b",
+    "\x1b[31m", "[red]", "$HOME", "$x_{", "\\input{x}", "<script>", "ü" * 40, "nan", [], {}, [[]], [[[1]]], {"a": {}},
+)  # fmt: skip
+WORDS = (
+    "nan", "inf", "-inf", "-1", "0", "1e400", "9" * 400, "", " ", "x", "../x", "a b", "[x]", "'", '"', "$(touch x)", "`x`",
+    "x" * 4000, "ü", "true", "None", "1,2", "1x", "x1", "32x", "0x0", "1;2", "\x1b[0m", "-", "--", "=", "a=b", "()", "tent(",
+    "tent)", "tent((lr=1)", "tent(lr)", "tent(lr=)", "tent(lr=1,lr=2)", "s4t(mask_ratio=7)", "->", "rooms/studio->", "+fog:9",
+    "rooms/studio->rooms/fog+fog:0", "rooms/studio+x:1->rooms/fog", "1e-400", "٣", "1_0",
+)  # fmt: skip
+
+
+def spoil_bytes(data: bytes, dice: random.Random) -> bytes:
+    """Flip bits, cut, lengthen, overwrite or empty."""
+    way = dice.randrange(6)
+    if way == 0 and data:
+        spoilt = bytearray(data)
+        for _ in range(dice.choice((1, 1, 8, 64))):
+            spoilt[dice.randrange(len(spoilt))] ^= 1 << dice.randrange(8)
+        return bytes(spoilt)
+    if way == 1:
+        return data[: dice.randrange(len(data) + 1)]
+    if way == 2:
+        return data + dice.randbytes(dice.randrange(1, 200))
+    if way == 3:
+        start = dice.randrange(len(data) + 1)
+        return data[:start] + dice.randbytes(dice.randrange(1, 64)) + data[start + dice.randrange(64) :]
+    if way == 4:
+        return b""
+    return dice.randbytes(dice.randrange(1, 4000))
+
+
+def spoil_json(value: Any, dice: random.Random) -> Any:
+    """The same JSON with one to three values replaced, dropped, doubled or renamed."""
+    spoilt = json.loads(json.dumps(value))
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        spoilt = _spoil_once(spoilt, dice)
+    return spoilt
+
+
+def _spoil_once(value: Any, dice: random.Random) -> Any:
+    if not isinstance(value, (dict, list)) or not value or dice.random() < 0.15:
+        return dice.choice(NASTY)
+    if isinstance(value, list):
+        place = dice.randrange(len(value))
+        value[place] = _spoil_once(value[place], dice)
+        return value * dice.choice((1, 1, 1, 2))
+    key = dice.choice(list(value))
+    way = dice.randrange(5)
+    if way == 0:
+        del value[key]
+    elif way == 1:
+        value[str(dice.choice(WORDS))] = value.pop(key)
+    else:
+        value[key] = _spoil_once(value[key], dice)
+    return value
+
+
+def json_text(value: Any, dice: random.Random) -> str:
+    """``value`` as JSON, sometimes cut, nested absurdly deep, with a byte-order mark, or no JSON at all."""
+    text = json.dumps(value)
+    way = dice.randrange(10)
+    if way == 0:
+        return text[: dice.randrange(len(text))]
+    if way == 1:
+        return "[" * 100_000 + "]" * 100_000
+    if way == 2:
+        return "\ufeff" + text
+    if way == 3:
+        return text.replace('"', "'")
+    if way == 4:
+        return text.replace(": ", ": NaN, ", 1)
+    return text
+
+
+def toml_value(dice: random.Random) -> str:
+    """A value as it may stand behind ``key =`` in a TOML file, valid TOML or not."""
+    return dice.choice((
+        "inf", "nan", "-1", "0", "1e400", "[]", "{}", '""', '"a\\nb"', '"\\u0000"', '"$(touch x)"', "true", "1979-05-27", "'",
+        '"' + "x" * 3000 + '"', "[1, [2]]", '{a = "b\\n#SBATCH x"}', '"04:00"', "99999999999999999999", '"-1G"', '["a\\nb"]',
+    ))  # fmt: skip
