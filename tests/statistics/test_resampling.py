@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttt_bench.statistics.resampling import block_length, draw_weights, interval, pooled, resampled_mean
-from ttt_bench.tasks.scores import rmse
+from ttt_bench.tasks.statistics import rmse
 
 
 @given(st.integers(1, 200))
