@@ -13,9 +13,10 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ground",),
-    ("metrics", "tasks", "networks"),
-    ("toolbox", "domains", "store"),
-    ("samples", "method"),
+    ("metrics", "tasks", "statistics"),
+    ("domains", "store"),
+    ("networks",),
+    ("toolbox", "samples", "method"),
     ("methods", "source", "adaptation"),
     ("cell", "audit", "parity", "synthetic"),
     ("plan", "report"),
