@@ -237,3 +237,32 @@ def test_the_size_is_logged_before_building(tmp_path, caplog):
         make(tmp_path).build()
     assert "8 test samples of rooms/studio at 16x16" in caplog.text
     assert "GB in" in caplog.text
+
+
+def test_a_flipped_bit_is_noticed_set_aside_and_made_again(tmp_path, caplog):
+    cache = make(tmp_path)
+    cache.build()
+    whole = {name: array.copy() for name, array in cache.open().items()}
+    path = cache.folder / "depth.npy"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 4
+    path.write_bytes(data)
+    assert cache.complete, "its length and header are as they were"
+    again = cache.open()
+    for name, array in whole.items():
+        np.testing.assert_array_equal(again[name], array)
+    assert str(path) in caplog.text
+    assert (cache.folder.with_name(f"{cache.folder.name}.damaged") / "depth.npy").read_bytes() == data
+
+
+def test_all_samples_that_cannot_be_decoded_are_named_at_once(tmp_path, monkeypatch):
+    sample = Rooms.sample
+
+    def spoiled(self, split, index):
+        if index in (2, 5):
+            raise UserError(f"file {index} cannot be read.", "Copy it again.")
+        return sample(self, split, index)
+
+    monkeypatch.setattr(Rooms, "sample", spoiled)
+    with pytest.raises(UserError, match=r"2 of 8 images cannot be decoded: file 2 cannot be read; file 5"):
+        make(tmp_path).build()

@@ -74,6 +74,8 @@ class Cell:
 
     changed: tuple[str, ...] = ()
     """Options that differ from the method's defaults (for display; not part of the identity)."""
+    notes: tuple[str, ...] = ()
+    """What every table has to say of the data (for display; what decides pixels is in the fingerprints)."""
 
     def describe(self) -> dict[str, Any]:
         """The cell as JSON-able fields, flat where a table needs a column."""
@@ -92,5 +94,6 @@ class Cell:
             "checkpoint": self.source.id,
             "branch": self.branch.id,
             **({"source_scaling": self.source.scaling} if self.source.scaling != "imagenet" else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
             **self._unusual,
         }  # fmt: skip

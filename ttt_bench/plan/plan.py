@@ -153,7 +153,14 @@ def _cell(
         scaling=accidents.scaling(accidents.target),
         order=accidents.order,
         changed=tuple(call.changed),
+        notes=_notes(pair.source, pair.target),
     )
+
+
+@lru_cache(maxsize=64)
+def _notes(source: Domain, target: Domain) -> tuple[str, ...]:
+    """What tables have to say of the data, once for a domain and its corruptions."""
+    return tuple(dict.fromkeys((*source.notes(), *target.notes())))
 
 
 @lru_cache(maxsize=64)

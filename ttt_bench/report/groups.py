@@ -208,6 +208,7 @@ def _notes(
             names = ", ".join(orphans)
             notes.append(f"No `base` run on the same images and seed for: {names}; Δ is undefined.")
     notes += dict.fromkeys(note for run in runs if run.method == BASE for note in run.notes)
+    notes += dict.fromkeys(f"Data: {note}." for run in runs for note in run.cell.get("notes", ()))
     if borrowed:
         notes.append("`base` comes from another recipe: it updates nothing, so no recipe changes it.")
     if not any(row.method == BN for row in rows):

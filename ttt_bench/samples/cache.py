@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import logging
 import math
 import multiprocessing
@@ -29,18 +30,23 @@ import numpy.typing as npt
 
 from ttt_bench.domains.contract import Domain, Sample, Split
 from ttt_bench.errors import UserError
-from ttt_bench.files import write_json
+from ttt_bench.files import read_json, write_json
 from ttt_bench.identity import identity
 from ttt_bench.tasks import TASKS, get_task
 
 Array = npt.NDArray[Any]
+Decoded = tuple[int, list[UserError]]
+"""How many samples a worker has looked at, and what was wrong with some."""
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when the stored form changes."""
 STALE_SECONDS = 3600.0
 """An unfinished build that nobody has touched for so long is a dead one's."""
+ABOUT = "about.json"
+SHOWN = 5
+"""Faults that one message spells out."""
 CHUNK = 16
 """Samples per task of a worker."""
 WORTH_A_POOL = 64
@@ -109,8 +115,32 @@ class SampleCache:
         return all(_whole(self.folder / f"{name}.npy", field, self.count) for name, field in self.fields.items())
 
     def open(self) -> dict[str, Array]:
-        """The arrays, mapped read-only; the pages are shared by all processes."""
+        """The arrays, mapped read-only; the pages are shared by all processes. Damaged ones are decoded again first.
+
+        Raises:
+            UserError: as ``build``.
+        """
+        damaged = self.damaged()
+        if damaged:
+            log.warning("%s is damaged; it is set aside as %s and made again.", damaged, self._set_aside())
+            self.build()
         return {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in self.fields}
+
+    def damaged(self) -> Path | None:
+        """The first array whose bytes are not those that were written, by their SHA-256."""
+        written = _checksums(self.folder)
+        return next((path for path in self._arrays(self.folder) if written.get(path.stem) != _sha256(path)), None)
+
+    def _arrays(self, folder: Path) -> list[Path]:
+        return [folder / f"{name}.npy" for name in self.fields]
+
+    def _set_aside(self) -> Path:
+        """Keep a damaged folder under a name that nobody reads; the next damaged one replaces it."""
+        aside = self.folder.with_name(f"{self.folder.name}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            self.folder.rename(aside)
+        return aside
 
     def build(self, progress: Progress | None = None, workers: int | None = None) -> None:
         """Decode every sample unless that has been done; safe to call from several processes at once.
@@ -141,21 +171,25 @@ class SampleCache:
         chunks = [range(i, min(i + CHUNK, self.count)) for i in range(0, self.count, CHUNK)]
         alone = workers < 2 or self.count < WORTH_A_POOL or multiprocessing.current_process().daemon
         done = 0
-        for size in self._alone(draft, chunks) if alone else self._pooled(draft, chunks, workers):
+        faults: list[UserError] = []
+        for size, bad in self._alone(draft, chunks) if alone else self._pooled(draft, chunks, workers):
             done += size
+            faults += bad
             os.utime(draft)  # tells other builders that this build is alive
             if progress is not None:
                 progress(done, self.count)
+        if faults:
+            raise _all_of(faults, self.count)
 
-    def _alone(self, draft: Path, chunks: list[range]) -> Iterator[int]:
+    def _alone(self, draft: Path, chunks: list[range]) -> Iterator[Decoded]:
         return (_decode_chunk(self.domain, self.split, chunk, draft) for chunk in chunks)
 
-    def _pooled(self, draft: Path, chunks: list[range], workers: int) -> Iterator[int]:
+    def _pooled(self, draft: Path, chunks: list[range], workers: int) -> Iterator[Decoded]:
         # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_die_with_parent)
         try:
-            waiting: set[Future[int]] = {
+            waiting: set[Future[Decoded]] = {
                 pool.submit(_decode_chunk, self.domain, self.split, chunk, draft) for chunk in chunks
             }
             while waiting:
@@ -171,7 +205,8 @@ class SampleCache:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _publish(self, draft: Path) -> None:
-        write_json(draft / "about.json", {"domain": self.domain.name, "split": self.split, "count": self.count})
+        about = {"domain": self.domain.name, "split": self.split, "count": self.count}
+        write_json(draft / ABOUT, {**about, "sha256": {path.stem: _sha256(path) for path in self._arrays(draft)}})
         for path in draft.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -224,14 +259,52 @@ def _whole(path: Path, field: Field, count: int) -> bool:
     return bool(array.shape == (count, *field.shape) and array.dtype == np.dtype(field.dtype))
 
 
-def _decode_chunk(domain: Domain, split: Split, indices: range, draft: Path) -> int:
+def _decode_chunk(domain: Domain, split: Split, indices: range, draft: Path) -> Decoded:
     arrays = {name: np.load(draft / f"{name}.npy", mmap_mode="r+") for name in fields_of(domain)}
+    faults: list[UserError] = []
     for index in indices:
-        for name, value in pack(domain.sample(split, index), domain).items():
+        try:
+            packed = pack(domain.sample(split, index), domain)
+        except UserError as error:  # the others are looked at all the same, so that all bad files are named at once
+            faults.append(error)
+            continue
+        for name, value in packed.items():
             arrays[name][index] = value
     for array in arrays.values():
         array.flush()
-    return len(indices)
+    return len(indices), faults
+
+
+def _all_of(faults: list[UserError], count: int) -> UserError:
+    """One error for all samples that could not be decoded."""
+    first, *others = faults
+    if not others:
+        return first
+    shown = "; ".join(error.message.rstrip(".") for error in faults[:SHOWN])
+    more = f"; and {len(faults) - SHOWN} more (data check names all)" if len(faults) > SHOWN else ""
+    return UserError(f"{len(faults)} of {count} images cannot be decoded: {shown}{more}.", first.hint)
+
+
+def _sha256(path: Path) -> str:
+    """Hash of a file; empty when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _checksums(folder: Path) -> dict[str, Any]:
+    """What was written beside the arrays; nothing if that is damaged itself."""
+    try:
+        about = read_json(folder / ABOUT)
+    except (UserError, OSError):
+        return {}
+    sums = about.get("sha256") if isinstance(about, dict) else None
+    return sums if isinstance(sums, dict) else {}
 
 
 def _die_with_parent() -> None:

@@ -165,6 +165,10 @@ class FileDomain(Domain):
 
     def doubts(self) -> tuple[str, ...]:
         """Implausible depths and ids of a few images, and pictures that are in two splits."""
+        return self._doubts
+
+    @cached_property
+    def _doubts(self) -> tuple[str, ...]:
         tally = Tally(self.limits)
         for content in self._probes():
             tally.add(content.get(self.depth_kind), content[self.ids_kind])
