@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -10,31 +11,32 @@ from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("cells/a.npz", "sweeps/one.json", "sweeps/two.json", "report.md"):
+    for name in ("cells/a.npz", "sweeps/one.json", "report.md"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
-    for position, name in enumerate(("one", "two")):
-        os.utime(tmp_path / f"sweeps/{name}.json", (100 + position, 100 + position))
     return tmp_path
 
 
-def test_inputs_follow_cells_failures_options_and_the_order_of_requests(folder):
-    seen = [inputs_of(folder, {"figures": True})]
-    assert inputs_of(folder, {"figures": True}) == seen[0]
-    os.utime(folder / "sweeps/two.json", (500, 500))
-    assert inputs_of(folder, {"figures": True}) == seen[0], "the last request is still the last"
-    seen.append(inputs_of(folder, {"figures": False}))
-    os.utime(folder / "sweeps/one.json", (600, 600))
-    seen.append(inputs_of(folder, {"figures": True}))
-    (folder / "cells/b.npz").write_text("")
-    seen.append(inputs_of(folder, {"figures": True}))
-    (folder / "cells/a.npz").write_text("other")
-    seen.append(inputs_of(folder, {"figures": True}))
-    (folder / "failures").mkdir()
-    (folder / "failures/c.json").write_text("")
-    seen.append(inputs_of(folder, {"figures": True}))
+def test_inputs_follow_the_contents_of_cells_failures_and_requests_and_the_options(folder):
+    seen = [inputs_of(folder, {"figures": True}), inputs_of(folder, {"figures": False})]
+    for name, content in (
+        ("cells/b.npz", "b"), ("cells/a.npz", "other"), ("sweeps/one.json", "two"), ("failures/c.json", "c"),
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+        seen.append(inputs_of(folder, {"figures": True}))
     assert len(set(seen)) == len(seen)
+
+
+def test_inputs_do_not_follow_times_or_places(folder, tmp_path_factory):
+    before = inputs_of(folder, {})
+    os.utime(folder / "cells/a.npz", (500, 500))
+    os.utime(folder / "sweeps/one.json", (1, 1))
+    assert inputs_of(folder, {}) == before
+    copy = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(folder, copy)
+    assert inputs_of(copy, {}) == before
 
 
 def test_a_stamp_counts_only_while_its_files_are_there(folder):

@@ -156,5 +156,16 @@ def test_remembering_a_sweep_is_idempotent(tmp_path):
     with pytest.raises(UserError, match="holds no sweep"):
         folder.sweeps()
     folder.remember("s1", {"cells": []})
-    folder.remember("s1", {"cells": ["other"]})
-    assert folder.sweeps() == [{"cells": []}]
+    before = (tmp_path / "sweeps/s1.json").read_bytes()
+    folder.remember("s1", {"cells": []})
+    assert (tmp_path / "sweeps/s1.json").read_bytes() == before
+    assert folder.sweeps() == [{"cells": [], "sequence": 1}]
+
+
+def test_the_last_sweep_is_known_without_file_times(tmp_path):
+    folder = SweepFolder(tmp_path)
+    for name in ("b", "a", "b"):
+        folder.remember(name, {"cells": [], "name": name})
+    for path in (tmp_path / "sweeps").iterdir():
+        os.utime(path, (1, 1))
+    assert [sweep["name"] for sweep in folder.sweeps()] == ["a", "b"]

@@ -143,11 +143,12 @@ def report(
         int | None, typer.Option(help="Step of the `fixed` selection; default: 10, or the last.")
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
+    to: Annotated[Path | None, typer.Option(help="Write the report there; default: into the sweep's folder.")] = None,
 ) -> None:
     """Make tables and figures from whatever a sweep has finished."""
     from ttt_bench.cli.reporting import make_report
 
-    make_report(out / name, metrics, figures, fixed_step)
+    make_report(out / name, metrics, figures, fixed_step, to)
 
 
 @app.command()

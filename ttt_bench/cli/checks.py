@@ -48,22 +48,21 @@ def run_bench_command(
     """Run the benchmark and print its table, or one JSON object."""
     import json
 
-    from rich.console import Console
-
     from ttt_bench.adaptation.execution import Execution
     from ttt_bench.bench.run import as_table, harness_lines, run_bench
+    from ttt_bench.cli.console import errors, wide
     from ttt_bench.errors import UserError, did_you_mean
     from ttt_bench.plan.sweep import PRECISIONS
 
     if precision not in PRECISIONS:
         raise UserError(f"--precision {precision!r} is unknown.", did_you_mean(precision, PRECISIONS))
-    quiet = Console(stderr=True)
+    quiet = errors
     with quiet.status("") as line:
         result = run_bench(config, device, repeats, line.update, Execution(precision, compiled))
     if as_json:
         print(json.dumps(result.as_json(), indent=1))
         return
-    console = Console() if quiet.is_terminal else Console(width=140)
-    console.print(as_table(result))
+    console = wide(140)
+    console.show(as_table(result))
     for text in harness_lines(result):
-        console.print(text, highlight=False)
+        console.print(text)

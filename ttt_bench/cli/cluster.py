@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from ttt_bench.cli.console import console
 from ttt_bench.cli.options import Place, Request
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from ttt_bench.launch.slurm.profile import Profile
     from ttt_bench.launch.slurm.submit import Prepared
-
-console = Console()
 
 MOST_FATES = 5
 """Dead tasks that are told one by one."""
@@ -128,13 +125,13 @@ def _status(request: Request) -> str:
 
 
 def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text)
 
 
 def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
     from ttt_bench.launch.status import duration
 
-    table = Table(title=Text(f"Arrays for {request.folder} ({profile.name})"), title_justify="left")
+    table = Table()
     for column in ("array", "stage", "tasks", "at once", "pieces of work", "walltime", "forecast", "after"):
         table.add_column(column, justify="right" if column in ("tasks", "at once", "pieces of work") else "left")
     for number, array in enumerate(prepared.schedule.arrays):
@@ -145,7 +142,8 @@ def _print(request: Request, prepared: Prepared, profile: Profile) -> None:
             duration(60 * profile.walltime), duration(array.seconds), _short(after),
         )  # fmt: skip
     if prepared.schedule.arrays:
-        console.print(table)
+        console.print(f"Arrays for {request.folder} ({profile.name})", style="italic")
+        console.show(table)
     for line in summary(prepared, profile):
         _say(line)
 

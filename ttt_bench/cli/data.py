@@ -68,17 +68,17 @@ def prepare(
 @contextmanager
 def _bar(text: str) -> Iterator[Progress]:
     """A bar on a terminal; elsewhere a line at every tenth."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn(text), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    from ttt_bench.cli.console import errors
+
+    columns = (TextColumn(text, markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         task = bars.add_task("", total=None)
 
         def progress(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
-            if not console.is_terminal and (done == total or done % max(1, total // 10) == 0):
+            if not errors.is_terminal and (done == total or done % max(1, total // 10) == 0):
                 print(f"{text}: {done}/{total}", file=sys.stderr, flush=True)
 
         yield progress

@@ -9,12 +9,9 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rich.console import Console
-
+from ttt_bench.cli.console import console
 from ttt_bench.cli.options import _roots
 from ttt_bench.errors import UserError
-
-console = Console()
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "tslearn", "submitit", "typer",
@@ -30,8 +27,8 @@ def run_doctor(data: list[str] | None, out: Path) -> None:
     findings = [*_packages(), *_torch(), *_machine(out), *_data(_roots(data))]
     for good, line in findings:
         sign, style = {True: ("ok  ", "green"), False: ("BAD ", "bold red"), None: ("    ", "dim")}[good]
-        console.print(f"[{style}]{sign}[/{style}]", end="")
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(sign, style=style, end="")
+        console.print(line)
     if any(good is False for good, _ in findings):
         sys.exit(1)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
+from ttt_bench.cli.console import console
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.info import MethodInfo
 from ttt_bench.method.registry import discover, find
 
 if TYPE_CHECKING:
     from ttt_bench.domains.family import Family
-
-console = Console()
 
 
 def show_methods(name: str, extra: tuple[Path, ...]) -> None:
@@ -28,13 +26,13 @@ def show_methods(name: str, extra: tuple[Path, ...]) -> None:
         table.add_column(column)
     for info in discover(extra).values():
         table.add_row(info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info))
-    console.print(table)
+    console.show(table)
     console.print("One method's card: python -m ttt_bench methods NAME", style="dim")
 
 
 def _show_card(info: MethodInfo) -> None:
     card = info.card
-    console.print(f"[bold]{card.title}[/bold]  ({info.name})")
+    console.print(f"{card.title}  ({info.name})", style="bold")
     rows = [
         ("paper", card.paper),
         ("venue", card.venue),
@@ -57,7 +55,7 @@ def _show_card(info: MethodInfo) -> None:
     for key, value in rows:
         if value:
             grid.add_row(key, value)
-    console.print(grid, markup=False)
+    console.show(grid)
 
 
 def _source_part(info: MethodInfo) -> str:
@@ -88,14 +86,14 @@ def show_domains(extra: tuple[Path, ...] = ()) -> None:
         rest = (" ".join(family.tasks), str(len(family.classes) or "as found"), needs)
         for name, title in _lines(family):
             table.add_row(name, title, *rest)
-    console.print(table)
+    console.show(table)
     for line in (
         "Files are given as --data NAME=FOLDER, NAME being what stands before the slash; all about one: "
         "python -m ttt_bench domains NAME.",
         "Any domain takes a corruption: nyudv2+fog:5 (15 ImageNet-C kinds, severities 1-5). "
         "A pair is source->target, in quotes.",
     ):
-        console.print(line, style="dim", highlight=False, soft_wrap=True)
+        console.print(line, style="dim")
 
 
 def _lines(family: Family) -> list[tuple[str, str]]:

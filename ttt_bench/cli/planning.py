@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from ttt_bench.cli.console import console
 from ttt_bench.cli.options import Request
 from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
 from ttt_bench.method import registry
@@ -17,8 +17,6 @@ from ttt_bench.plan.artifacts import bytes_to_decode, domain_of
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Work, lay_out
 from ttt_bench.store.folder import SweepFolder
-
-console = Console()
 
 
 def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
@@ -31,7 +29,7 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
     """
     plan = request.plan()
     states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
-    table = Table(title=f"Plan for {request.folder}", title_justify="left")
+    table = Table()
     for column in ("pair", "methods", "protocol", "recipe", "training", "seeds"):
         table.add_column(column)
     for column in ("cells", "done"):
@@ -47,13 +45,14 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
         table.add_row(
             pair, " ".join(names), protocol, recipe, training, ",".join(map(str, seeds)), str(len(ids)), str(done)
         )
-    console.print(table)
+    console.print(f"Plan for {request.folder}", style="italic")
+    console.show(table)
     lines = [*_plan_lines(plan, Counter(states.values())), *_accident_lines(plan), *_weights_lines(plan)]
     for line in [*lines, *data_lines(lay_out(plan), request)]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line)
     if cost:
         for line in _cost(request, plan, probe_on).lines:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line)
 
 
 def _cost(request: Request, plan: Plan, probe_on: str) -> Cost:

@@ -7,34 +7,53 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.errors import UserError
+from ttt_bench.files import UnwritableError
 from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
 
-console = Console()
 
+def make_report(
+    folder: Path, metrics: str, figures: bool, fixed_step: int | None = None, target: Path | None = None
+) -> None:
+    """Print the table of ``folder``, write its report and say where everything went.
 
-def make_report(folder: Path, metrics: str, figures: bool, fixed_step: int | None = None) -> None:
-    """Build the report of ``folder`` and print its table and where everything went."""
+    Args:
+        folder: of a sweep.
+        metrics: comma-separated ids for Delta; empty: as its sweeps asked.
+        figures: whether to draw.
+        fixed_step: of the ``fixed`` selection.
+        target: where to write; ``folder`` itself when not given.
+
+    Raises:
+        UserError: there is nothing to report, or ``target`` cannot be written; the table is printed before that.
+    """
     from ttt_bench.provenance import command
-    from ttt_bench.report import build_report, terminal_table
+    from ttt_bench.report import score_folder, terminal_table, write_report
     from ttt_bench.report.terminal import WIDTH
 
     if not folder.is_dir():
         raise UserError(f"There is no sweep in {folder}.", "Check the name and --out, or run a sweep first.")
     chosen = [word.strip() for word in metrics.split(",") if word.strip()] or None
     inputs = inputs_of(folder, _options(metrics, figures, fixed_step))
-    with console.status("Making tables and figures"):
-        report = build_report(folder, metrics=chosen, figures=figures, fixed_step=fixed_step, command=command())
-    # A file or a pipe has no width of its own.
-    wide = console if console.is_terminal else Console(width=WIDTH)
-    table = terminal_table(report, wide.width)
-    wide.print(table)
+    with console.status("Making tables"):
+        report = score_folder(folder, chosen, fixed_step=fixed_step)
+    screen = wide(WIDTH)
+    table = terminal_table(report, screen.width)
+    warn(report.warnings)
+    screen.show(table)
+    try:
+        with console.status("Writing tables and figures"):
+            report = write_report(report, target or folder, figures=figures, command=command())
+    except UnwritableError as error:
+        raise UserError(error.message, f"Write the report elsewhere with --to FOLDER. {error.hint}") from error
     _say_where(report.paths)
-    plain = Console(width=wide.width, file=io.StringIO(), record=True)
-    plain.print(table)
-    write_stamp(folder, Stamp(inputs, plain.export_text(), tuple(str(p.relative_to(folder)) for p in report.paths)))
+    if target is None:
+        plain = PlainConsole(width=screen.width, file=io.StringIO(), record=True)
+        plain.print("\n".join(f"WARNING: {line}" for line in report.warnings), end="\n" * bool(report.warnings))
+        plain.show(table)
+        paths = tuple(str(path.relative_to(folder)) for path in report.paths)
+        write_stamp(folder, Stamp(inputs, plain.export_text(), paths))
 
 
 def show_again(folder: Path, figures: bool) -> bool:
@@ -42,7 +61,7 @@ def show_again(folder: Path, figures: bool) -> bool:
     stamp = read_stamp(folder)
     if stamp is None or stamp.inputs != inputs_of(folder, _options("", figures, None)):
         return False
-    console.print(stamp.text, end="", markup=False, highlight=False, soft_wrap=True)
+    console.print(stamp.text, end="")
     _say_where([folder / path for path in stamp.paths])
     return True
 
@@ -55,7 +74,7 @@ def _say_where(paths: Sequence[Path]) -> None:
     """The page to open first, then the figures, then the folders of the rest."""
     pictures = [path for path in paths if path.suffix == ".png"]
     rest = sorted({path.parent for path in paths if path.suffix not in (".png", ".pdf")})
-    console.print(f"report: {paths[0]}", highlight=False, soft_wrap=True)
+    console.print(f"report: {paths[0]}")
     for path in pictures:
-        console.print(f"figure: {path}", highlight=False, soft_wrap=True)
-    console.print("tables and data: " + ", ".join(map(str, rest)), highlight=False, soft_wrap=True)
+        console.print(f"figure: {path}")
+    console.print("tables and data: " + ", ".join(map(str, rest)))

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ttt_bench.cli.console import PlainConsole, console, wide
 from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.progress import SweepProgress
@@ -26,8 +26,6 @@ from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.studies.catalogue import UNNAMED, Study, find_study
 from ttt_bench.studies.parts import Part, study_parts
-
-console = Console()
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,7 @@ def _say_plan(job: Job, works: Sequence[Work]) -> None:
         f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
         f"{kinds['train']} source networks, {kinds['cell']} cells{probes} "
         f"into {job.request.folder}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    )
 
 
 def _works(job: Job) -> list[Work]:
@@ -112,23 +109,22 @@ def _report(job: Job, figures: bool) -> None:
     raw = stored(job.probes, folder)
     with console.status("Making tables and the figure"):
         paths, tables = write_study(job.study, job.parts, raw, folder, command(), figures)
-    # A file or a pipe has no width of its own.
-    wide = console if console.is_terminal else Console(width=WIDTH)
+    screen = wide(WIDTH)
     for table in tables:
-        _show(table, wide)
+        _show(table, screen)
     _say_where(paths)
 
 
-def _show(table: TextTable, wide: Console) -> None:
+def _show(table: TextTable, screen: PlainConsole) -> None:
     shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, head in enumerate(table.head):
         shown.add_column(head, justify="right" if place else "left")
     for row in table.rows:
         shown.add_row(*(Text(entry.text, _EMPHASIS[entry.emphasis]) for entry in row))
-    wide.print(shown)
+    screen.show(shown)
     for note in table.notes:
-        wide.print(f"- {note}", style="dim", markup=False, highlight=False)
-    wide.print()
+        screen.print(f"- {note}", style="dim")
+    screen.print()
 
 
 _EMPHASIS = {"": "", "bold": "bold", "oracle": "bright_black italic"}
@@ -137,6 +133,6 @@ WIDTH = 160
 
 def _say_where(paths: Sequence[Path]) -> None:
     for path in paths:
-        console.print(f"written: {path}", highlight=False, soft_wrap=True)
+        console.print(f"written: {path}")
     if not paths:
-        console.print("Nothing is finished yet, so there is nothing to show.", highlight=False)
+        console.print("Nothing is finished yet, so there is nothing to show.")

@@ -5,21 +5,19 @@ from __future__ import annotations
 import sys
 import time
 
-from rich.console import Console
-
+from ttt_bench.cli.console import console
 from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.planning import data_lines
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.errors import UserError
+from ttt_bench.files import remove_leftovers
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
 from ttt_bench.plan.work import Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.store.folder import SweepFolder
-
-console = Console()
 
 
 def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: bool) -> None:
@@ -32,7 +30,7 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
     remember(request, plan, folder)
     works = lay_out(plan)
     for line in data_lines(works, request):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line)
     result = work_off(request, works, jobs, device, retry == "failed")
     say(result, folder, time.monotonic() - start)
     if folder.done():
@@ -67,8 +65,18 @@ def work_off(
 ) -> Result:
     """Do on this machine what of ``works`` is missing, with a bar or lines that say how far it is."""
     context = request.context(resolve_device(device, works, request))
+    _tidy(request)
     with SweepProgress(console, len(works)) as progress:
         return execute(works, context, jobs, progress, retry_failed, keep_idle)
+
+
+def _tidy(request: Request) -> None:
+    """Remove the half-written files of processes that were killed."""
+    cache = request.cache
+    below = [path for path in cache.iterdir() if path.is_dir()] if cache.is_dir() else []
+    removed = SweepFolder(request.folder).tidy() + remove_leftovers([cache, *below])
+    if removed:
+        console.print(f"removed {len(removed)} unfinished files that killed processes had left", style="dim")
 
 
 def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
@@ -92,11 +100,8 @@ def say(result: Result, folder: SweepFolder, seconds: float) -> None:
     console.print(
         f"{result.done} pieces of work done, {result.skipped} cells were already there, "
         f"{len(result.failed)} failed, {len(result.blocked)} blocked by a failure, in {seconds:.0f} s.",
-        highlight=False,
     )
     for work, error in result.failed:
-        console.print(f"failed: {work.label}: {error}", style="red", markup=False, highlight=False)
+        console.print(f"failed: {work.label}: {error}", style="red")
     if result.failed:
-        console.print(
-            f"Tracebacks: {folder.path / 'failures'}. Run again with --retry failed to redo them.", highlight=False
-        )
+        console.print(f"Tracebacks: {folder.path / 'failures'}. Run again with --retry failed to redo them.")

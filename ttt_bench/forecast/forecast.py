@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from ttt_bench.cell.spec import Cell
+from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.method import registry
 from ttt_bench.method.info import MethodInfo
@@ -115,7 +116,10 @@ def make_forecast(
     for cell in _finished(plan.cells, folder):
         found = paces.setdefault(setting(cell), [])
         if len(found) < SAMPLES:
-            update, evaluation = read_seconds(folder.cell_path(cell.id))
+            try:
+                update, evaluation = read_seconds(folder.cell_path(cell.id))
+            except UserError:
+                continue  # damaged: status and report name it, a forecast needs only some of many
             found.append((_middle(update), _middle(evaluation)))
     measured = {key: (median(u for u, _ in f), median(e for _, e in f)) for key, f in paces.items()}
     return Forecast(default, static, measured, training, origin=origin, known=known)

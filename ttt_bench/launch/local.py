@@ -173,7 +173,7 @@ def _run_here(board: Board, context: Context, result: Result, tell: Listener) ->
         claim = claim_for(work, context)
         if not claim.acquire():
             board.not_before[work.id] = time.monotonic() + POLL_SECONDS
-            tell("waiting", work, 0, 1, "another process works on it")
+            tell("waiting", work, 0, 1, f"{claim.held_by} works on it")
             continue
         with claim:
             tell("started", work, 0, 1, "")

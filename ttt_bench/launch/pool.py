@@ -99,7 +99,7 @@ def _hear(worker: _Worker, board: Board, result: Result, tell: Listener) -> None
         worker.work = None
         board.running.discard(work.id)
         board.not_before[work.id] = time.monotonic() + POLL_SECONDS
-        tell("waiting", work, 0, 1, "another process works on it")
+        tell("waiting", work, 0, 1, said)
     else:
         tell(event, work, done, total, said)
 
@@ -175,7 +175,7 @@ def _serve_one(work: Work, pipe: Connection, context: Context) -> None:
         return
     claim = claim_for(work, context)
     if not claim.acquire():
-        pipe.send(("waiting", 0, 1, ""))
+        pipe.send(("waiting", 0, 1, f"{claim.held_by} works on it"))
         return
     fault = None
     with claim:

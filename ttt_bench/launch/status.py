@@ -11,11 +11,12 @@ from ttt_bench.errors import UserError
 from ttt_bench.launch.slurm import commands as queue
 from ttt_bench.launch.slurm.fate import fates
 from ttt_bench.launch.slurm.submissions import Element, latest_elements, read_submissions
+from ttt_bench.names import shown
 from ttt_bench.store.claims import ClaimState
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import read_summary
 
-State = Literal["done", "collapsed", "running", "stale", "failed", "queued", "lost", "missing"]
+State = Literal["done", "collapsed", "damaged", "running", "stale", "failed", "queued", "lost", "missing"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Overview:
     """Trainings and fits on a cluster that are not done."""
     answered: bool
     """Whether Slurm said which tasks are alive; without, a lost task looks like a queued one."""
+    warnings: tuple[str, ...] = ()
+    """Files that could not be read and were passed over."""
 
     @property
     def counts(self) -> Counter[State]:
@@ -53,9 +56,10 @@ def look(folder: SweepFolder) -> Overview:
     Raises:
         UserError: the folder holds no sweep.
     """
-    cells = {cell["id"]: cell["label"] for sweep in folder.sweeps() for cell in sweep["cells"]}
+    cells = {cell["id"]: shown(cell["label"]) for sweep in folder.sweeps() for cell in sweep["cells"]}
     elements = latest_elements(folder)
-    labels = {id: label for submission in read_submissions(folder) for id, label in submission.labels.items()}
+    submissions = read_submissions(folder)
+    labels = {id: shown(label) for submission in submissions for id, label in submission.labels.items()}
     done, failed, claims = folder.done(), folder.failed(), folder.claims()
     waiting = [id for id in elements if id not in done and id not in failed]
     living = _living(folder) if waiting else None
@@ -70,7 +74,7 @@ def look(folder: SweepFolder) -> Overview:
             return _claimed(claims[id], id, label, element, living)
         if id in failed:
             failure = folder.failure(id)
-            what = f"attempt {failure.attempt}, {failure.kind}: {failure.error}" if failure else ""
+            what = f"attempt {failure.attempt}, {failure.kind}: {shown(failure.error)}" if failure else ""
             return Row(id, label, "failed", what, log)
         if element is None:
             return Row(id, label, "missing")
@@ -80,7 +84,8 @@ def look(folder: SweepFolder) -> Overview:
         return Row(id, label, "lost", str(fate), log, fate.stillborn)
 
     others = [row(id, label) for id, label in labels.items() if id in failed]
-    return Overview([row(id, label) for id, label in cells.items()], others, living is not None or not waiting)
+    rows = [row(id, label) for id, label in cells.items()]
+    return Overview(rows, others, living is not None or not waiting, tuple(folder.warnings))
 
 
 def _living(folder: SweepFolder) -> dict[str, str] | None:
@@ -91,19 +96,21 @@ def _done(folder: SweepFolder, id: str, label: str) -> Row:
     try:
         summary: dict[str, Any] = read_summary(folder.cell_path(id))
     except UserError as error:
-        return Row(id, label, "failed", error.message)
+        return Row(id, label, "damaged", f"{shown(error.message)} {error.hint}")
     if summary.get("collapsed_step") is None:
         return Row(id, label, "done")
-    return Row(id, label, "collapsed", f"at step {summary['collapsed_step']}: {summary.get('collapse_reason', '')}")
+    reason = shown(summary.get("collapse_reason") or "")
+    return Row(id, label, "collapsed", f"at step {summary['collapsed_step']}: {reason}")
 
 
 def _claimed(claim: ClaimState, id: str, label: str, element: Element | None, living: dict[str, str] | None) -> Row:
-    job = str(claim.content.get("job", ""))
+    job = shown(claim.content.get("job", ""))
     dead = living is not None and element is not None and job == element.job and job not in living
     done, total = claim.progress
     detail = f"{done}/{total} updates, {duration(claim.seconds)}"
     if not claim.alive or dead:
-        silent = f", silent for {duration(claim.age)}" + ", its task is gone" * dead
+        silent = f", silent for {duration(claim.age)}" if claim.age >= 0 else ", from the future"
+        silent += ", its task is gone" * dead + ", its process is gone" * claim.orphaned
         return Row(id, label, "stale", detail + silent, element.log if element else None)
     remaining = claim.remaining
     if remaining is not None:

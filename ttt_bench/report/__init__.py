@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttt_bench.report.build import Report, build_report
+    from ttt_bench.report.build import build_report, score_folder, write_report
     from ttt_bench.report.paper import paper_results
+    from ttt_bench.report.result import Report
     from ttt_bench.report.terminal import terminal_table
 
-__all__ = ["Report", "build_report", "paper_results", "terminal_table"]
+__all__ = ["Report", "build_report", "paper_results", "score_folder", "terminal_table", "write_report"]
 
-_HOMES = {"Report": "build", "build_report": "build", "paper_results": "paper", "terminal_table": "terminal"}
+_HOMES = {
+    "Report": "result",
+    "build_report": "build",
+    "paper_results": "paper",
+    "score_folder": "build",
+    "terminal_table": "terminal",
+    "write_report": "build",
+}
 
 
 def __getattr__(name: str) -> object:

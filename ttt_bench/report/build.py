@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +14,11 @@ from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
-from ttt_bench.report.markup import latex, markdown
+from ttt_bench.report.markup import escape_markdown, latex, markdown
 from ttt_bench.report.paper import paper_order
+from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
-from ttt_bench.report.sweep_settings import merged, read_requests, with_accidents
+from ttt_bench.report.sweep_settings import merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (
     TextTable,
     cost_table,
@@ -26,24 +28,6 @@ from ttt_bench.report.tables import (
     sync_columns,
     sync_table,
 )
-from ttt_bench.report.terminal import plain_lines
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was found and where it was written."""
-
-    folder: Path
-    table: pd.DataFrame
-    """The main numbers: one row per pair, protocol, recipe, training, size and method: ``columns.md``."""
-    lines: tuple[str, ...]
-    """The same for a terminal, without colours, warnings first."""
-    paths: tuple[Path, ...]
-    """Every file written."""
-    warnings: tuple[str, ...]
-    """Cells that could not be read, one line each."""
-    groups: tuple[Group, ...]
-    """The scored runs behind it, table by table."""
 
 
 def build_report(
@@ -69,33 +53,63 @@ def build_report(
         command: how the report was asked for, embedded in every figure.
 
     Returns:
-        The tables and the list of files. An unreadable cell is skipped and named in ``warnings``, in
-        ``lines`` and at the top of ``report.md``.
+        The tables and the list of files. An unreadable cell is skipped and named in ``warnings`` and at the top of
+        ``report.md``.
 
     Raises:
-        UserError: no cell can be read, a metric is unknown, or ``fixed_step`` is negative.
+        UserError: no cell can be read, a metric is unknown, ``fixed_step`` is negative, or ``out`` cannot be written.
     """
+    report = score_folder(folder, metrics, progress, fixed_step=fixed_step)
+    target = folder if out is None else out
+    return write_report(report, target, progress, figures=figures, command=command or default_command(folder, metrics))
+
+
+def score_folder(
+    folder: Path,
+    metrics: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    *,
+    fixed_step: int | None = None,
+) -> Report:
+    """Read and score what ``build_report`` reports, and write nothing. Arguments and errors are the same."""
     if fixed_step is not None and fixed_step < 0:
         raise UserError(f"--fixed-step is {fixed_step}.", "Steps count from 0.")
     requests = read_requests(folder)
     chosen = chosen_metrics(merged(metrics or (), requests.metrics))
     runs, warnings = load_runs(folder, progress)
-    target = folder if out is None else out
-    groups = [with_accidents(g, requests.accidents) for g in make_groups(runs, chosen, fixed_step, paper_order())]
+    groups = [
+        with_choice(with_accidents(group, requests.accidents), requests)
+        for group in make_groups(runs, chosen, fixed_step, paper_order())
+    ]
     compared = paper_tables(groups, runs, fixed_step)
-    tables = {group.slug: [*_tables(group), *compared.get(group.slug, ())] for group in groups}
-    summary = summary_frame(groups)
-    paths = _write_tables(groups, tables, summary, target / "tables")
+    tables = {group.slug: (*_tables(group), *compared.get((group.block, group.pair), ())) for group in groups}
+    return Report(folder, summary_frame(groups), (*requests.warnings, *warnings), tuple(groups), tables)
+
+
+def write_report(
+    report: Report, target: Path, progress: Progress | None = None, *, figures: bool = True, command: str = ""
+) -> Report:
+    """Write the tables, frames and figures of ``report`` into ``target``, and nowhere else.
+
+    Returns:
+        ``report`` with the paths of its files.
+
+    Raises:
+        UserError: ``target`` cannot be written.
+    """
+    groups = report.groups
+    paths = _write_tables(report, target / "tables")
     paths += write_frames(groups, target)
     if figures:
+        # Figures are files: a backend that the user chose for windows must not even be looked for.
+        os.environ["MPLBACKEND"] = "agg"
         # matplotlib is only worth its import when something is drawn.
         from ttt_bench.report.figures import draw_all
 
-        paths += draw_all(groups, target / "figures", command or default_command(folder, metrics), progress)
+        paths += draw_all(groups, target / "figures", command, progress)
     page = target / "report.md"
-    write_text(page, _page(groups, tables, warnings, [p.relative_to(target) for p in paths]))
-    lines = (*(f"WARNING: {line}" for line in warnings), *plain_lines(groups))
-    return Report(target, summary, lines, (page, *paths), tuple(warnings), tuple(groups))
+    write_text(page, _page(report, [p.relative_to(target) for p in paths]))
+    return replace(report, folder=target, paths=(page, *paths))
 
 
 def default_command(folder: Path, metrics: Sequence[str] | None) -> str:
@@ -114,26 +128,22 @@ def _tables(group: Group) -> list[TextTable]:
     ]
 
 
-def _write_tables(
-    groups: Sequence[Group], tables: dict[str, list[TextTable]], summary: pd.DataFrame, folder: Path
-) -> list[Path]:
+def _write_tables(report: Report, folder: Path) -> list[Path]:
     paths = []
-    for group in groups:
-        title = f"{group.pair}: {group.block.title}"
+    for group in report.groups:
+        tables, title = report.tables[group.slug], f"{group.pair}: {group.block.title}"
         path = folder / f"{group.slug}.md"
-        write_text(path, f"# {title}\n\n{markdown(tables[group.slug], level=2)}\n")
+        write_text(path, f"# {escape_markdown(title)}\n\n{markdown(tables, level=2)}\n")
         paths.append(path)
         path = folder / f"{group.slug}.tex"
-        write_text(path, latex(tables[group.slug], title))
+        write_text(path, latex(tables, title))
         paths.append(path)
-        here = (summary["pair"] == group.pair) & (
-            summary[["protocol", "recipe", "training", "size"]] == list(_key(group))
-        ).all(axis=1)
         path = folder / f"{group.slug}.csv"
-        _write_csv(path, summary[here].dropna(axis=1, how="all"))
+        rows = summary_frame([group])
+        _write_csv(path, rows[[c for c in report.table.columns if c in rows]].dropna(axis=1, how="all"))
         paths.append(path)
     path = folder / "all.csv"
-    _write_csv(path, summary)
+    _write_csv(path, report.table)
     return [*paths, path]
 
 
@@ -141,23 +151,14 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     write_atomically(path, lambda file: file.write(frame.to_csv(index=False).encode()))
 
 
-def _key(group: Group) -> tuple[str, str, str, str]:
-    block = group.block
-    return block.protocol, block.recipe, block.training, block.size
-
-
-def _page(
-    groups: Sequence[Group],
-    tables: dict[str, list[TextTable]],
-    warnings: Sequence[str],
-    files: Sequence[Path],
-) -> str:
+def _page(report: Report, files: Sequence[Path]) -> str:
     lines = ["# Report", ""]
-    lines += [f"> **WARNING** {line}\n" for line in warnings]
-    for group in groups:
-        lines += [f"## {group.pair}", "", f"{group.block.title[:1].upper()}{group.block.title[1:]}.", ""]
-        lines += [f"**{group.accident_line}.**", ""] if group.accidents else []
-        lines.append(markdown(tables[group.slug][:1]))
+    lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in report.warnings]
+    for group in report.groups:
+        title = escape_markdown(f"{group.block.title[:1].upper()}{group.block.title[1:]}")
+        lines += [f"## {escape_markdown(group.pair)}", "", f"{title}.", ""]
+        lines += [f"**{escape_markdown(group.accident_line)}.**", ""] if group.accidents else []
+        lines.append(markdown(report.tables[group.slug][:1]))
         lines.append(f"More: [all tables](tables/{group.slug}.md).\n")
     pictures = [file for file in files if file.suffix == ".png"]
     lines += [f"![{file.stem}]({file.as_posix()})\n" for file in pictures]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ttt_bench.report.groups import Group, Row, make_groups
 from ttt_bench.report.paper import MAIN_TABLES, METRIC_OF, SINGLE_TABLE, paper_order, paper_results
-from ttt_bench.report.runs import Run, chosen_metrics
+from ttt_bench.report.runs import Block, Run, chosen_metrics
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import (
     MISSING,
@@ -30,14 +30,16 @@ _NOTE = (
 )
 
 
-def paper_tables(groups: Sequence[Group], runs: Sequence[Run], fixed_step: int | None) -> dict[str, list[TextTable]]:
-    """Slug of a group -> its comparison with the paper; nothing for pairs that the paper does not have."""
+def paper_tables(
+    groups: Sequence[Group], runs: Sequence[Run], fixed_step: int | None
+) -> dict[tuple[Block, str], list[TextTable]]:
+    """Block and pair of a group -> its comparison with the paper; nothing for pairs that the paper does not have."""
     known = {group.pair for group in groups if len(paper_results(group.pair))}
     if not known:
         return {}
     metrics = chosen_metrics(METRIC_OF.values())
     rescored = make_groups([r for r in runs if r.pair in known], metrics, fixed_step, paper_order())
-    return {group.slug: [_table(group)] for group in rescored}
+    return {(group.block, group.pair): [_table(group)] for group in rescored}
 
 
 def _table(group: Group) -> TextTable:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import ttt_bench
-from ttt_bench.files import write_text
+from ttt_bench.errors import UserError
+from ttt_bench.files import open_regular, read_object, write_text
+
+END_BYTES = 16384
+"""Of a cell: the list of its arrays with their check sums takes about 100 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -26,29 +31,41 @@ class Stamp:
 
 
 def inputs_of(folder: Path, options: dict[str, Any]) -> str:
-    """Hash over everything a report of ``folder`` depends on: cells, failures, requests, options and this code."""
+    """Hash over everything a report of ``folder`` depends on: cells, failures, requests, options and this code.
+
+    Contents decide, never a file's times, which copies and clocks change: of a cell its size and its end, where its
+    archive lists the check sum of every array.
+    """
     state = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-    for path in _read_from(folder):
-        found = path.stat()
-        state.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
-    # Running a sweep again touches its request: which of them came last matters, not when.
-    requests = sorted((folder / "sweeps").glob("[!.]*"), key=lambda path: path.stat().st_mtime_ns)
-    state.update(" ".join(path.name for path in requests).encode())
+    for base, path in _read_from(folder):
+        state.update(f"\n{path.relative_to(base)} ".encode(errors="backslashreplace"))
+        state.update(_told(path))
     return state.hexdigest()
 
 
-def _read_from(folder: Path) -> Iterator[Path]:
-    yield from sorted((folder / "cells").glob("[!.]*"))
-    yield from sorted((folder / "failures").glob("[!.]*"))
-    yield from sorted(Path(ttt_bench.__file__).parent.rglob("*.py"))
+def _told(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - END_BYTES) if path.suffix == ".npz" else 0)
+            return f"{size} ".encode() + hashlib.sha256(file.read()).digest()
+    except (OSError, UserError):
+        return b"unreadable"
+
+
+def _read_from(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for part in ("cells", "failures", "sweeps"):
+        yield from ((folder, path) for path in sorted((folder / part).glob("[!.]*")))
+    code = Path(ttt_bench.__file__).parent
+    yield from ((code, path) for path in sorted(code.rglob("*.py")))
 
 
 def read_stamp(folder: Path) -> Stamp | None:
     """The stamp of the report in ``folder``, if it is readable and all files of the report are there."""
     try:
-        content = json.loads(_place(folder).read_text(encoding="utf-8"))
+        content = read_object(_place(folder))
         stamp = Stamp(str(content["inputs"]), str(content["text"]), tuple(map(str, content["paths"])))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         return None  # never made, or damaged: the report is made (again)
     return stamp if stamp.paths and all((folder / path).is_file() for path in stamp.paths) else None
 

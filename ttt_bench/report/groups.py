@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from ttt_bench.names import file_names, shown
 from ttt_bench.report.runs import BASE, BN, Block, Run
 from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
 from ttt_bench.report.selection import DEFAULT_FIXED_STEP
 from ttt_bench.tasks import Metric
+
+ABSENT = "–"
+"""In place of a setting that a variant does not have."""
+MOST_SLUG = 116
+"""Bytes; what stands before it and after it in the name of a file takes up to 27."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,13 @@ class Row:
     label: str
     method: str
     runs: tuple[Scored, ...]
+    variant: tuple[tuple[str, str], ...] = ()
+    """What tells it from other rows of the same method: (setting, value)."""
+
+    @property
+    def short(self) -> str:
+        """The label without the names of the settings, for narrow tables that name them below."""
+        return f"{self.method}({', '.join(value for _, value in self.variant)})" if self.variant else self.label
 
     @property
     def survivors(self) -> tuple[Scored, ...]:
@@ -61,17 +75,13 @@ class Group:
     """What a reader of the table has to know."""
     accidents: tuple[str, ...] = ()
     """Accidents of a published code that were asked for: nobody should take such a table for the default."""
+    slug: str = ""
+    """For names of files; no other table of the report has it."""
 
     @property
     def title(self) -> str:
         """``source → target``."""
         return self.pair.replace("->", " → ")
-
-    @property
-    def slug(self) -> str:
-        """For file names."""
-        kept = "".join(c if c.isalnum() or c in "-+" else "_" for c in self.pair.replace("->", "-to-"))
-        return f"{kept}_{self.block.slug}"
 
     @property
     def accident_line(self) -> str:
@@ -111,10 +121,11 @@ def make_groups(
     for run in runs:
         tables[run.block, run.pair].append(run)
     groups = []
-    for (block, pair), members in sorted(tables.items(), key=lambda item: (item[0][1], item[0][0].slug)):
+    for (block, pair), members in sorted(tables.items(), key=lambda item: (item[0][1], item[0][0].parts)):
         borrowed = _borrowed_base(block, pair, members, runs)
         groups.append(_make_group(block, pair, members + borrowed, metrics, fixed_step, order, bool(borrowed)))
-    return groups
+    names = file_names(((group.pair, *group.block.parts) for group in groups), MOST_SLUG)
+    return [replace(group, slug=name) for group, name in zip(groups, names, strict=True)]
 
 
 def _borrowed_base(block: Block, pair: str, members: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
@@ -165,31 +176,58 @@ def _rows(scored: Sequence[Scored], order: Sequence[str]) -> tuple[Row, ...]:
     for members in by_row.values():
         variants[members[0].run.method].append(members[0].run)
     rank = {name: place for place, name in enumerate(dict.fromkeys((BASE, BN, *order)))}
-
-    def place(row: Row) -> tuple[int, str, str]:
-        return rank.get(row.method, len(rank)), row.method, row.label
-
-    rows = (
-        Row(
-            _label(members[0].run, variants[members[0].run.method]),
-            members[0].run.method,
-            tuple(sorted(members, key=lambda s: (s.run.replicate, s.run.cell_id))),
-        )
-        for members in by_row.values()
-    )
-    return tuple(sorted(rows, key=place))
+    rows = []
+    for members in by_row.values():
+        method = members[0].run.method
+        told = _differing(variants[method])
+        own = flat(members[0].run)
+        variant = tuple((told[key], _said(own.get(key))) for key in told)
+        runs = tuple(sorted(members, key=lambda s: (s.run.replicate, s.run.cell_id)))
+        values = tuple(_ordered(own.get(key)) for key in told)
+        rows.append((Row(_label(method, variant), method, runs, variant), values))
+    rows.sort(key=lambda item: (rank.get(item[0].method, len(rank)), item[0].method, item[1], item[0].label))
+    return tuple(row for row, _ in rows)
 
 
-def _label(run: Run, variants: Sequence[Run]) -> str:
-    # Only what tells the variants of one table apart; a lone variant is just its method.
-    differing = sorted(
-        key
-        for key in {key for variant in variants for key in variant.settings | variant.options}
-        if len({repr((variant.settings | variant.options).get(key)) for variant in variants}) > 1
-    )
-    own = run.settings | run.options
-    said = ", ".join(f"{key}={own[key]}" for key in differing if key in own)
-    return f"{run.method}({said})" if said else run.method
+def flat(run: Run) -> dict[str, Any]:
+    """Settings and options of a run in one level: ``network.hidden`` for what stands within another."""
+    found: dict[str, Any] = {}
+
+    def add(prefix: str, part: Mapping[str, Any]) -> None:
+        for key, value in part.items():
+            if isinstance(value, Mapping):
+                add(f"{prefix}{key}.", value)
+            else:
+                found[f"{prefix}{key}"] = value
+
+    add("", run.settings)
+    add("", run.options)
+    return found
+
+
+def _differing(variants: Sequence[Run]) -> dict[str, str]:
+    """What tells the variants of one method apart, and what each is called: its last part, if no other has that."""
+    all_settings = [flat(variant) for variant in variants]
+    keys = sorted({key for settings in all_settings for key in settings})
+    differing = [key for key in keys if len({repr(settings.get(key)) for settings in all_settings}) > 1]
+    last = Counter(key.rpartition(".")[2] for key in differing)
+    return {key: key if last[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in differing}
+
+
+def _label(method: str, variant: Sequence[tuple[str, str]]) -> str:
+    said = ", ".join(f"{shown(name)}={value}" for name, value in variant if value != ABSENT)
+    return f"{method}({said})" if said else method
+
+
+def _said(value: object) -> str:
+    return ABSENT if value is None else shown(value)
+
+
+def _ordered(value: object) -> tuple[int, float, str]:
+    """A key that sorts numbers by size, before everything else by its text."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return 0, float(value), ""
+    return (1, 0.0, "") if value is None else (2, 0.0, str(value))
 
 
 def _notes(
@@ -208,7 +246,11 @@ def _notes(
             names = ", ".join(orphans)
             notes.append(f"No `base` run on the same images and seed for: {names}; Δ is undefined.")
     notes += dict.fromkeys(note for run in runs if run.method == BASE for note in run.notes)
-    notes += dict.fromkeys(f"Data: {note}." for run in runs for note in run.cell.get("notes", ()))
+    notes += dict.fromkeys(f"Data: {shown(note)}." for run in runs for note in run.cell.get("notes") or ())
+    commits = Counter(str(run.provenance.get("git_sha") or "unknown") for run in runs)
+    if len(commits) > 1:
+        said = ", ".join(f"{shown(sha[:10])} ({count})" for sha, count in sorted(commits.items()))
+        notes.append(f"Cells of {len(commits)} versions of the code stand in this table: commit (cells) {said}.")
     if borrowed:
         notes.append("`base` comes from another recipe: it updates nothing, so no recipe changes it.")
     if not any(row.method == BN for row in rows):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from ttt_bench.names import shown
 from ttt_bench.report.tables import Entry, TextTable
 
 _LATEX = {
@@ -39,36 +41,45 @@ def markdown(tables: Sequence[TextTable], level: int = 3) -> str:
 
 
 def _markdown(table: TextTable, level: int) -> str:
-    lines = [f"{'#' * level} {table.title}", ""]
-    lines.append("| " + " | ".join(_escape(head) for head in table.head) + " |")
+    lines = [f"{'#' * level} {escape_markdown(table.title, kept='`')}", ""]
+    lines.append("| " + " | ".join(escape_markdown(head) for head in table.head) + " |")
     lines.append("|:--" + "|--:" * (len(table.head) - 1) + "|")
     lines += ["| " + " | ".join(_markdown_entry(e) for e in row) + " |" for row in table.rows]
-    lines += [""] + [f"- {note}" for note in table.notes] + ([""] if table.notes else [])
+    lines += [""] + [f"- {escape_markdown(note, kept='`')}" for note in table.notes] + ([""] if table.notes else [])
     return "\n".join(lines)
 
 
 def _markdown_entry(entry: Entry) -> str:
-    text = _escape(entry.text)
+    text = escape_markdown(entry.text)
     return {"bold": f"**{text}**", "oracle": f"*{text}*", "": text}[entry.emphasis]
 
 
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
+def escape_markdown(text: str, kept: str = "") -> str:
+    """Text as Markdown shows it: no table, link, emphasis, formula or HTML is made of what stands in it.
+
+    Args:
+        text: may come from data.
+        kept: characters that may have their meaning: this project's own sentences set names in backticks.
+    """
+    escaped = "".join(f"\\{c}" if c in "\\`*[]<|$~" and c not in kept else c for c in shown(text))
+    # Inside a word an underscore is itself; at its edge it may begin emphasis, as a sign may begin a list or heading.
+    edged = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
+    return re.sub(r"^(\s*)([#>+=-])(?=\s|$)", r"\1\\\2", edged)
 
 
 def latex(tables: Sequence[TextTable], comment: str) -> str:
     """``tabular`` environments, one after the other; they need booktabs and xcolor."""
-    head = [f"% {line}" for line in (comment, r"needs \usepackage{booktabs,xcolor}")]
+    head = [f"% {shown(line)}" for line in (comment, r"needs \usepackage{booktabs,xcolor}")]
     return "\n".join([*head, *(_latex(table) for table in tables), ""])
 
 
 def _latex(table: TextTable) -> str:
-    lines = ["", f"% {table.title}", r"\begin{tabular}{l" + "r" * (len(table.head) - 1) + "}", r"\toprule"]
+    lines = ["", f"% {shown(table.title)}", r"\begin{tabular}{l" + "r" * (len(table.head) - 1) + "}", r"\toprule"]
     lines.append(" & ".join(escape_latex(head) for head in table.head) + r" \\")
     lines.append(r"\midrule")
     lines += [" & ".join(_latex_entry(entry) for entry in row) + r" \\" for row in table.rows]
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [f"% {note}" for note in table.notes]
+    lines += [f"% {shown(note)}" for note in table.notes]
     return "\n".join(lines)
 
 
@@ -80,4 +91,4 @@ def _latex_entry(entry: Entry) -> str:
 
 def escape_latex(text: str) -> str:
     """Plain text as LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in shown(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,10 @@ import numpy.typing as npt
 
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
-from ttt_bench.store import Trajectory
+from ttt_bench.names import shown
+from ttt_bench.report.reduction import Reduced, reduce_statistic, window_starts
+from ttt_bench.store.cell_file import CellFile, reading
+from ttt_bench.store.trajectory import SCHEMA, other_schema
 from ttt_bench.tasks import TASKS, Metric
 
 Array = npt.NDArray[np.float64]
@@ -23,9 +25,6 @@ Progress = Callable[[int, int, str], None]
 
 BASE, BN = "base", "bn"
 """The two controls: nothing at all, and the same forwards without a gradient."""
-
-STREAM_WINDOWS = 8
-"""Curves along the stream pool a trailing window of 1/8 of it: one batch has too few classes for an mIoU."""
 
 _BLOCK = ("protocol", "recipe", "training", "size")
 _NAMED = ("pair", "source", "target", "method", "options", "changed", "seed", "first_batch", *_BLOCK)
@@ -54,9 +53,9 @@ class Block:
         return f"protocol {self.protocol}, recipe {self.recipe}, {self.training} training{size}"
 
     @property
-    def slug(self) -> str:
-        """For file names."""
-        return "_".join(part for part in (self.protocol, self.recipe, self.training, self.size) if part)
+    def parts(self) -> tuple[str, ...]:
+        """For names of files."""
+        return self.protocol, self.recipe, self.training, self.size
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,8 @@ class Run:
     """Metric id -> (batches, 2) of each batch alone, at the first and at the last recorded step."""
     window: dict[str, Array]
     """Metric id -> (positions, 2) pooled over a trailing window of batches; only of ``online`` runs."""
+    window_ends: Array
+    """(positions,) batches seen at the end of each window."""
     loss: Array
     """(updates,) the method's own loss, mean over the batches; NaN where it has none."""
     seconds: float
@@ -91,18 +92,18 @@ class Run:
     @cached_property
     def block(self) -> Block:
         """Protocol, recipe, training and size."""
-        protocol, recipe, training = (str(self.cell.get(key, "")) for key in _BLOCK[:3])
+        protocol, recipe, training = (shown(self.cell.get(key) or "") for key in _BLOCK[:3])
         return Block(protocol, recipe, training, _size(self.cell.get("size")))
 
     @cached_property
     def pair(self) -> str:
         """``source->target``."""
-        return str(self.cell["pair"]).replace(" ", "").replace("→", "->")
+        return shown(self.cell["pair"]).replace(" ", "").replace("→", "->")
 
-    @property
+    @cached_property
     def method(self) -> str:
         """The method's name."""
-        return str(self.cell["method"])
+        return shown(self.cell["method"])
 
     @property
     def options(self) -> dict[str, Any]:
@@ -161,9 +162,12 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
         try:
             runs.append(read_run(path))
         except UserError as error:
-            warnings.append(f"Skipped {' '.join(str(error).split())}")
+            # By its name in the folder alone: a report may be published, where the folder lies is nobody's business.
+            warnings.append(shown(f"Skipped {error.message} {error.hint}".replace(f"{folder}/", "")))
         if progress is not None:
             progress(done, len(paths), "reading trajectories")
+    runs, copies = without_copies(runs)
+    warnings += copies
     if not runs:
         raise UserError(
             f"None of the {len(paths)} cells in {folder} can be read; the last: {warnings[-1]}",
@@ -172,75 +176,69 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
     return runs, warnings
 
 
+def without_copies(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """One run of each cell, and a warning per further file of it: a copy is not another seed."""
+    kept: dict[str, Run] = {}
+    warnings = []
+    # The file that has the cell's name counts, whichever was copied from which.
+    for run in sorted(runs, key=lambda run: (run.path.stem != run.cell_id, run.path.name)):
+        same = kept.setdefault(canonical(run.cell), run)
+        if same is not run:
+            warnings.append(
+                shown(f"Left out cells/{run.path.name}: it is of the same cell as cells/{same.path.name}. Delete one.")
+            )
+    return sorted(kept.values(), key=lambda run: run.path.name), warnings
+
+
 def read_run(path: Path) -> Run:
-    """Read one trajectory and reduce it.
+    """Read one trajectory and reduce it; in memory stands at most one statistic, of a large one a part.
 
     Raises:
         UserError: the file is damaged, of another schema, or lacks what a cell must have.
     """
-    try:
-        trajectory = Trajectory.load(path, examples=False)
-    except (zlib.error, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
-        ) from error
-    missing = {"pair", "method", "seed"} - trajectory.cell.keys()
-    if missing or not trajectory.eval_steps:
-        what = f"no {', '.join(sorted(missing))} in its cell" if missing else "no evaluated step"
-        raise UserError(f"{path} is not a finished cell ({what}).", "Delete it and run the sweep again.")
-    try:
-        return _reduce(path, trajectory)
-    except (ValueError, IndexError) as error:
-        raise UserError(
-            f"{path} is damaged (its arrays do not fit together: {error}).",
-            "Delete it and run the sweep again; only this cell is redone.",
-        ) from error
+    with CellFile(path) as file:
+        if file.header.schema != SCHEMA:
+            raise other_schema(path, file.header.schema)
+        missing = {"pair", "method", "seed"} - file.header.cell.keys()
+        if missing or not file.header.eval_steps:
+            what = f"no {', '.join(sorted(missing))} in its cell" if missing else "no evaluated step"
+            raise UserError(f"{path} is not a finished cell ({what}).", "Delete it and run the sweep again.")
+        file.check()
+        with reading(path):
+            return _reduce(file)
 
 
-def _reduce(path: Path, trajectory: Trajectory) -> Run:
-    statistics = {name: np.asarray(array, dtype=np.float64) for name, array in trajectory.statistics.items()}
-    for name, array in statistics.items():
-        if array.shape[1] != len(trajectory.eval_steps):
-            raise ValueError(f"{name} has {array.shape[1]} steps, not {len(trajectory.eval_steps)}")
-    metrics = [m for task in TASKS.values() for m in task.metrics if m.statistic in statistics]
-    online = trajectory.cell.get("protocol") == "online"
+def _reduce(file: CellFile) -> Run:
+    header = file.header
+    stored = {name.removeprefix("statistics/") for name in file.names if name.startswith("statistics/")}
+    metrics = [m for task in TASKS.values() for m in task.metrics if m.statistic in stored]
+    windows = window_starts(file.shape("eval_seconds")[0]) if header.cell.get("protocol") == "online" else None
+    reduced: dict[str, Reduced] = {}
     # A diverged network leaves inf in its sums; its scores are NaN, which the report shows as such.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        values = {m.id: m.compute(statistics[m.statistic]) for m in metrics}
-        notes = tuple(note for task in TASKS.values() for note in task.notes(statistics))
-        ends = {name: array[:, [0, -1]] for name, array in statistics.items()}
-        stream = {m.id: _each_batch(m, ends[m.statistic]) for m in metrics}
-        window = {m.id: _windows(m, ends[m.statistic]) for m in metrics} if online else {}
+        for statistic in dict.fromkeys(m.statistic for m in metrics):
+            of = [metric for metric in metrics if metric.statistic == statistic]
+            reduced |= reduce_statistic(file, f"statistics/{statistic}", of, windows)
+        pooled = {m.statistic: reduced[m.id].pooled for m in metrics}
+        notes = tuple(note for task in TASKS.values() for note in task.notes(pooled))
     return Run(
-        path=path,
-        cell_id=trajectory.cell_id,
-        cell=trajectory.cell,
-        provenance=trajectory.provenance,
-        summary=trajectory.summary,
-        steps=np.asarray(trajectory.eval_steps, dtype=np.float64),
-        values=values,
+        path=file.path,
+        cell_id=header.cell_id,
+        cell=header.cell,
+        provenance=header.provenance,
+        summary=header.summary,
+        steps=np.asarray(header.eval_steps, dtype=np.float64),
+        values={m.id: reduced[m.id].values for m in metrics},
         notes=notes,
-        stream=stream,
-        window=window,
-        loss=_mean_over_batches(np.asarray(trajectory.loss, dtype=np.float64)),
-        seconds=_median(trajectory.seconds),
-        eval_seconds=_median(trajectory.eval_seconds),
-        forwards=_mean(trajectory.forwards),
-        backwards=_mean(trajectory.backwards),
+        stream={m.id: reduced[m.id].stream for m in metrics},
+        window={} if windows is None else {m.id: reduced[m.id].window for m in metrics},
+        window_ends=np.empty(0) if windows is None else (windows.starts + windows.width).astype(np.float64),
+        loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64)),
+        seconds=_median(file.array("seconds")),
+        eval_seconds=_median(file.array("eval_seconds")),
+        forwards=_mean(file.array("forwards")),
+        backwards=_mean(file.array("backwards")),
     )
-
-
-def _each_batch(metric: Metric, ends: Array) -> Array:
-    # A metric maps (batches, steps, ...) to (steps,): with one batch and the stream in the place of the steps
-    # it scores every batch alone in one call.
-    return np.stack([metric.compute(ends[None, :, end]) for end in (0, 1)], axis=1)
-
-
-def _windows(metric: Metric, ends: Array) -> Array:
-    width = max(1, -(-len(ends) // STREAM_WINDOWS))
-    views = np.lib.stride_tricks.sliding_window_view(ends, width, axis=0)  # (positions, 2, ..., width)
-    pooled = np.moveaxis(views, -1, 0)
-    return np.stack([metric.compute(pooled[:, :, end]) for end in (0, 1)], axis=1)
 
 
 def _mean_over_batches(loss: Array) -> Array:
@@ -265,7 +263,7 @@ def _mean(counts: npt.ArrayLike) -> float:
 def _size(size: object) -> str:
     if size is None:
         return ""
-    return "x".join(str(n) for n in size) if isinstance(size, (list, tuple)) else str(size)
+    return "x".join(str(n) for n in size) if isinstance(size, (list, tuple)) else shown(size)
 
 
 def chosen_metrics(ids: Iterable[str] | None) -> dict[str, Metric]:

@@ -14,6 +14,9 @@ WIDTH = 7.2
 DPI = 220
 
 RC: Any = {
+    # A dollar sign in a name is a dollar sign.
+    "text.parse_math": False,
+    "text.usetex": False,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 7.0,

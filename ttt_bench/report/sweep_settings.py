@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ttt_bench.errors import UserError
 from ttt_bench.report.groups import Group
+from ttt_bench.report.runs import chosen_metrics
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.tasks import metric_by_id
 
@@ -20,18 +22,43 @@ class Requests:
     """Ids for Delta; a task without one keeps its first metric."""
     accidents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Cell -> switch that was on -> what it changed."""
+    others: tuple[tuple[str, ...], ...] = ()
+    """What other sweeps asked for instead of ``metrics``."""
+    warnings: tuple[str, ...] = ()
+    """Files of requests that could not be read."""
 
 
 def read_requests(folder: Path) -> Requests:
     """Read the settings that sweeps left in ``folder``; nothing where cells were merely copied there."""
-    metrics: tuple[str, ...] = ()
+    asked: list[tuple[str, ...]] = []
     accidents: dict[str, Mapping[str, str]] = {}
-    sweeps: list[dict[str, Any]] = SweepFolder(folder).sweeps() if (folder / "sweeps").is_dir() else []
+    store = SweepFolder(folder)
+    sweeps: list[dict[str, Any]] = store.sweeps() if any((folder / "sweeps").glob("[!.]*.json")) else []
     for settings in sweeps:
-        metrics = tuple(settings.get("metrics", ()))
-        on = settings.get("accidents", {})
-        accidents |= {cell["id"]: on.get(cell["pair"], {}) for cell in settings["cells"]}
-    return Requests(metrics, accidents)
+        try:
+            chosen_metrics(settings.get("metrics") or ())
+        except UserError as error:
+            store.warn(error)
+        else:
+            asked.append(tuple(settings.get("metrics") or ()))
+        on = settings.get("accidents") or {}
+        accidents |= {cell["id"]: on.get(cell.get("pair"), {}) for cell in settings["cells"]}
+    last = asked[-1] if asked else ()
+    others = tuple(dict.fromkeys(metrics for metrics in asked if metrics != last))
+    return Requests(last, accidents, others, tuple(store.warnings))
+
+
+def with_choice(group: Group, requests: Requests) -> Group:
+    """``group`` with a note where the folder's sweeps ask for different metrics, so that nobody takes one for all."""
+    if not requests.others:
+        return group
+    said = " and ".join(", ".join(metrics) or "each task's first metric" for metrics in requests.others)
+    note = (
+        "The sweeps in this folder ask for different metrics in Δ: the last one run decides "
+        f"({', '.join(requests.metrics) or 'the first metric of each task'}); another asks for {said}. "
+        "`report --metrics` takes any."
+    )
+    return replace(group, notes=(*group.notes, note))
 
 
 def merged(given: Sequence[str], remembered: Iterable[str]) -> list[str]:

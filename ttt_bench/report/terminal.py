@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,33 +14,28 @@ from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import Column, delta_column, metric_column, sync_columns, winners
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ttt_bench.report.build import Report
+    from ttt_bench.report.result import Report
 
 WIDTH = 100
+LONGEST_NAME = 18
 
 
 def terminal_table(report: Report, width: int = WIDTH) -> Table:
-    """The main numbers for a terminal, one table per pair under its heading; unread cells are named first.
+    """The main numbers for a terminal, one table per pair under its heading.
 
     A terminal narrower than ``WIDTH`` goes without the synchronisation columns.
     """
-    return groups_table(report.groups, report.warnings, sync=width >= WIDTH)
-
-
-def groups_table(groups: Sequence[Group], warnings: Sequence[str] = (), sync: bool = True) -> Table:
-    """A grid of warnings, headings and tables."""
     grid = Table.grid()
-    for line in warnings:
-        grid.add_row(Text(f"WARNING: {line}", style="yellow"))
-    for group in groups:
+    sync = width >= WIDTH
+    for group in report.groups:
         grid.add_row(Text(f"{group.pair}  ({group.block.title})", style="bold"))
         if group.accident_line:
             grid.add_row(Text(group.accident_line, style="yellow"))
         if group.source_line:
             grid.add_row(Text(group.source_line, style="dim"))
         grid.add_row(_table(group, sync))
+        if said := _variants_line(group):
+            grid.add_row(Text(said, style="dim"))
     grid.add_row(
         Text(
             "† best step by target labels (an oracle). Tasks at the last step. Bold: best within one sd.",
@@ -50,15 +43,6 @@ def groups_table(groups: Sequence[Group], warnings: Sequence[str] = (), sync: bo
         )
     )
     return grid
-
-
-def plain_lines(groups: Sequence[Group]) -> tuple[str, ...]:
-    """The same without colours."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False)
-    console.print(groups_table(groups))
-    written = console.file
-    assert isinstance(written, StringIO)
-    return tuple(line.rstrip() for line in written.getvalue().splitlines())
 
 
 def _columns(group: Group, sync: bool) -> list[Column]:
@@ -74,21 +58,34 @@ def _columns(group: Group, sync: bool) -> list[Column]:
 
 
 def _table(group: Group, sync: bool) -> Table:
+    narrow = _is_long(group)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("method", overflow="fold", min_width=8, max_width=18)
+    names = [_name(row, narrow) for row in group.rows]
+    # A name is copied into commands: it is never broken.
+    table.add_column("method", no_wrap=True, min_width=max([8, *(name.cell_len for name in names)]))
     columns = _columns(group, sync)
     for column in columns:
         table.add_column(column.head.removesuffix(" ↑").removesuffix(" ↓"), justify="right", no_wrap=True)
     won = [winners(group.rows, column) for column in columns]
     for place, row in enumerate(group.rows):
         cells = [_cell(row, c, place in wins) for c, wins in zip(columns, won, strict=True)]
-        table.add_row(_name(row), *cells)
+        table.add_row(names[place], *cells)
     return table
 
 
-def _name(row: Row) -> Text:
-    gone = len(row.collapsed_steps)
-    return Text(row.label) if not gone else Text(f"{row.label} ✗{gone}/{len(row.runs)}", "yellow")
+def _is_long(group: Group) -> bool:
+    """Whether the names of variants leave no room for numbers, so that their settings are named once, below."""
+    return any(len(row.label) > LONGEST_NAME for row in group.rows)
+
+
+def _variants_line(group: Group) -> str:
+    names = {row.method: ", ".join(name for name, _ in row.variant) for row in group.rows if row.variant}
+    return "; ".join(f"{method}(…): {said}" for method, said in names.items()) if _is_long(group) else ""
+
+
+def _name(row: Row, narrow: bool) -> Text:
+    gone, name = len(row.collapsed_steps), row.short if narrow else row.label
+    return Text(name) if not gone else Text(f"{name} ✗{gone}/{len(row.runs)}", "yellow")
 
 
 def _cell(row: Row, column: Column, wins: bool) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -13,43 +14,79 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ttt_bench.errors import UserError
+from ttt_bench.files import clock_of, explained, read_object, temporary_beside
+from ttt_bench.names import shown
+from ttt_bench.owner import Owner
+
 STALE_SECONDS = 60.0
 """A claim whose file has not been touched for this long is dead and may be taken over."""
 BEAT_SECONDS = 10.0
+WRITING_SECONDS = 2.0
+"""A claim that holds nothing, or nonsense, may be in the making for so long."""
+MOST = 1e15
+"""A number in a claim that is larger is nonsense and counts as 0."""
 
 
 @dataclass(frozen=True)
 class ClaimState:
-    """What a claim file says."""
+    """What a claim file says. Its numbers are the holder's own: nothing here compares the clocks of two machines."""
 
     id: str
     age: float
-    """Seconds since the last heartbeat."""
+    """Seconds since the last heartbeat, by the clock of the file system; negative for a file from the future."""
     content: dict[str, Any]
 
     @property
     def alive(self) -> bool:
-        """Whether somebody still works on it."""
-        return self.age < STALE_SECONDS
+        """Whether somebody still works on it: its process is not known to be gone, and it beat a moment ago."""
+        # A time in the future is no heartbeat either: the file was copied, or a clock was wrong when it was made.
+        near = abs(self.age) < (STALE_SECONDS if self._whole else WRITING_SECONDS)
+        return near and not self.orphaned
+
+    @property
+    def _whole(self) -> bool:
+        """Whether it says what every claim says; a new one is empty for a moment."""
+        token, started = self.content.get("token"), self.content.get("started")
+        return isinstance(token, str) and isinstance(started, (int, float))
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether its holder ran on this machine and is gone."""
+        owner = Owner.of_token(str(self.content.get("owner", "")))
+        return owner is not None and owner.dead is True
 
     @property
     def progress(self) -> tuple[int, int]:
         """(updates done, updates in all); zeros before the first."""
-        return int(self.content.get("done", 0)), int(self.content.get("total", 0))
+        return int(self._number("done")), int(self._number("total"))
 
     @property
     def seconds(self) -> float:
         """Since its holder started."""
-        return time.time() - float(self.content.get("started", time.time()))
+        worked = self._number("beat") - self._number("started") if "beat" in self.content else 0.0
+        return max(0.0, worked) + max(0.0, self.age)
 
     @property
     def remaining(self) -> float | None:
         """Forecast of the seconds until it is done, from the pace so far; None before there is one."""
-        (done, total), first = self.progress, int(self.content.get("first", 0))
+        (done, total), first = self.progress, int(self._number("first"))
         if done <= first:
             return None
         pace = (self.seconds - self.age) / (done - first)
         return max(0.0, pace * (total - done) - self.age)
+
+    @property
+    def holder(self) -> str:
+        """Who holds it, for people."""
+        job, pid, host = (shown(self.content.get(key, "")) for key in ("job", "pid", "host"))
+        who = f"Slurm's task {job}" if job else f"process {pid}" if pid else "another process"
+        return f"{who} on {host}" if host else who
+
+    def _number(self, key: str) -> float:
+        value = self.content.get(key)
+        sound = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST
+        return float(value) if sound and value is not None else 0.0
 
 
 class Claim:
@@ -66,32 +103,43 @@ class Claim:
             "what": what,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "owner": Owner.here().token,
             "job": slurm_job(),
             "token": self._token,
             "started": time.time(),
         }
         self._progress: tuple[int, int] = (0, 0)
+        self.held_by = ""
+        """Who holds it, after ``acquire`` failed."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> bool:
-        """Take the claim; False when somebody alive holds it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Take the claim; False when somebody alive holds it, see ``held_by``.
+
+        Raises:
+            UnwritableError: the folder of claims cannot be written.
+        """
         try:
-            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
             state = read_claim(self.path)
             if state is not None and state.alive:
+                self.held_by = f"{state.holder}, last heard of {max(0.0, state.age):.0f} s ago"
                 return False
             # Take over by rename: of several takers the last one stands, and it finds its own token.
             self._write()
             time.sleep(0.05)
             current = read_claim(self.path)
             if current is None or current.content.get("token") != self._token:
+                self.held_by = current.holder if current is not None else "another process"
                 return False
+        except OSError as error:
+            raise explained(error, self.path) from error
         else:
             with os.fdopen(handle, "w") as file:
-                json.dump(self._content, file)
+                json.dump({**self._content, "beat": time.time()}, file)
         self._thread = threading.Thread(target=self._beat, daemon=True, name=f"heartbeat {self.path.name}")
         self._thread.start()
         return True
@@ -117,15 +165,16 @@ class Claim:
 
     def _write(self) -> None:
         done, total = self._progress
-        content = {**self._content, "done": done, "total": total}
-        temporary = self.path.with_name(f".{self.path.name}.{self._token}.tmp")
+        content = {**self._content, "done": done, "total": total, "beat": time.time()}
+        temporary = temporary_beside(self.path)
         try:
             temporary.write_text(json.dumps(content))
             temporary.replace(self.path)
         except OSError:
             # A heartbeat that cannot be written (full disk, folder gone) must not kill the work it reports;
             # the claim goes stale, and at worst the work is done twice.
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Claim:
         return self
@@ -151,15 +200,21 @@ def drop_claim(path: Path, **holder: Any) -> bool:
     return True
 
 
-def read_claim(path: Path) -> ClaimState | None:
-    """The claim at ``path``, or None when there is none."""
+def read_claim(path: Path, now: float | None = None) -> ClaimState | None:
+    """The claim at ``path``, or None when there is none.
+
+    Args:
+        path: of the claim's file.
+        now: the file system's time, when the caller reads many; asked for otherwise.
+    """
     try:
-        age = time.time() - path.stat().st_mtime
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        stamped = path.stat().st_mtime
+    except OSError:
         return None
+    age = (clock_of(path.parent) if now is None else now) - stamped
     try:
-        content = json.loads(text)
-    except ValueError:
-        content = {}  # created a moment ago and not yet written
-    return ClaimState(path.stem, age, content if isinstance(content, dict) else {})
+        content = read_object(path)
+    except UserError:
+        # Created a moment ago and not yet written, or damaged: as old as it is, it says nothing.
+        content = {}
+    return ClaimState(path.stem, age, content)

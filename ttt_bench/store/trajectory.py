@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +13,8 @@ import numpy.typing as npt
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically
+from ttt_bench.names import shown
+from ttt_bench.store.cell_file import UPDATES, CellFile, reading
 
 SCHEMA = 1
 """Raised whenever the meaning of a stored field changes; other schemas are refused on reading."""
@@ -86,36 +87,46 @@ class Trajectory:
         Raises:
             UserError: the file is missing, damaged or of another schema.
         """
-        try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                header = json.loads(file["header"].tobytes())
-                if header.get("schema") != SCHEMA:
-                    raise UserError(
-                        f"{path} has schema {header.get('schema')}, this version reads {SCHEMA}.",
-                        "Sweep into a new folder with --name, or delete the file to recompute it.",
-                    )
-                names = [name for name in file.files if examples or not name.startswith("examples/")]
-                arrays = {name: file[name] for name in names if name != "header"}
-            return cls._from_parts(header, arrays)
-        except FileNotFoundError as error:
-            raise UserError(f"{path} does not exist.") from error
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(
-                f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
-            ) from error
-
-    @classmethod
-    def _from_parts(cls, header: dict[str, Any], arrays: dict[str, Any]) -> Trajectory:
-        return cls(
-            cell_id=header["cell_id"],
-            cell=header["cell"],
-            provenance=header["provenance"],
-            eval_steps=tuple(header["eval_steps"]),
-            summary=header["summary"],
+        with CellFile(path) as file:
+            header = file.header
+            if header.schema != SCHEMA:
+                raise other_schema(path, header.schema)
+            file.check()
+            wanted = [name for name in file.names if examples or not name.startswith("examples/")]
+            arrays = {name: file.array(name) for name in wanted}
+        found = cls(
+            cell_id=header.cell_id,
+            cell=header.cell,
+            provenance=header.provenance,
+            eval_steps=header.eval_steps,
+            summary=header.summary,
             statistics=_below("statistics/", arrays),
             examples=_below("examples/", arrays),
-            **{k: arrays[k] for k in ("loss", "seconds", "eval_seconds", "forwards", "backwards")},
+            **{k: arrays[k] for k in (*UPDATES, "eval_seconds")},
         )
+        with reading(path):
+            _check_examples(found.examples)
+        return found
+
+
+def other_schema(path: Path, schema: object) -> UserError:
+    """The message for a file of another version."""
+    return UserError(
+        f"{path} has schema {shown(schema)}, this version reads {SCHEMA}.",
+        "Sweep into a new folder with --name, or delete the file to recompute it.",
+    )
+
+
+def _check_examples(examples: dict[str, npt.NDArray[Any]]) -> None:
+    """See that pictures, truths and predictions are of the same images."""
+    if not examples:
+        return
+    image = examples.get("image")
+    if image is None or image.dtype != np.uint8 or image.ndim != 4 or image.shape[3] != 3 or not image.size:
+        raise ValueError("its examples have no images")
+    for name, values in examples.items():
+        if name != "image" and (values.shape[0] != len(image) or values.shape[-2:] != image.shape[1:3]):
+            raise ValueError(f"examples/{name} is not of the size of its images")
 
 
 def _write_arrays(file: IO[bytes], arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -136,19 +147,15 @@ def read_summary(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as file, file.open("header.npy") as member:
-            raw = member.read()
-        # A .npy file of bytes: its own header is the text up to the first line's end.
-        summary: dict[str, Any] = json.loads(raw[raw.index(b"\n") + 1 :])["summary"]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is damaged ({error}).", "Delete it and run the sweep again; only this cell is redone."
-        ) from error
-    return summary
+    with CellFile(path) as file:
+        return file.header.summary
 
 
 def read_seconds(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Wall seconds of updates and of evaluations of a stored trajectory, without its other arrays."""
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return file["seconds"], file["eval_seconds"]
+    """Wall seconds of updates and of evaluations of a stored trajectory, without its other arrays.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    with CellFile(path) as file:
+        return file.array("seconds"), file.array("eval_seconds")

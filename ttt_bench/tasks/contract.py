@@ -55,6 +55,9 @@ class Metric:
     """Whether the title alone says which task it is of: nobody takes an mIoU for a depth."""
     accident: str = ""
     """Switch of ``--released`` under which it enters Delta instead of its task's first metric."""
+    additive: bool = True
+    """Whether the statistics of several batches may be added up and scored as those of one; False where each batch is
+    fitted on its own."""
 
     @property
     def task(self) -> str:

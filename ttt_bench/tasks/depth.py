@@ -28,7 +28,9 @@ class Depth(Task):
     label = Label("<f2", 1)
     metrics = (
         Metric("depth/rmse", "RMSE", "m", False, MOMENTS, rmse),
-        Metric("depth/rmse_aligned", "RMSE, aligned", "m", False, MOMENTS, rmse_aligned, accident=ALIGNED),
+        Metric(
+            "depth/rmse_aligned", "RMSE, aligned", "m", False, MOMENTS, rmse_aligned, additive=False, accident=ALIGNED
+        ),
     )
 
     def loss(self, prediction: Tensor, label: Tensor) -> Tensor:

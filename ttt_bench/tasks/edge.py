@@ -48,7 +48,18 @@ class Edge(Task):
     label = Label("|u1", 1)
     metrics = (
         Metric("edge/rmse", "RMSE", "", False, MOMENTS, rmse, 1.0, 4),
-        Metric("edge/rmse_aligned", "RMSE, aligned", "", False, MOMENTS, rmse_aligned, 1.0, 4, accident=ALIGNED),
+        Metric(
+            "edge/rmse_aligned",
+            "RMSE, aligned",
+            "",
+            False,
+            MOMENTS,
+            rmse_aligned,
+            1.0,
+            4,
+            additive=False,
+            accident=ALIGNED,
+        ),
         Metric("edge/ap", "AP", "%", True, HISTOGRAM, average_precision, 100.0, 2),
     )
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import matplotlib
 
+from ttt_bench.names import file_names
 from ttt_bench.report.figures.canvas import Sketch
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
 from ttt_bench.report.figures.sheet import draw_sheet
-from ttt_bench.report.groups import Group
+from ttt_bench.report.groups import MOST_SLUG, Group
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import Block, Progress
 from ttt_bench.report.style import RC, MethodStyle, method_styles
@@ -42,11 +43,14 @@ def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Prog
     blocks: dict[Block, list[Group]] = defaultdict(list)
     for group in groups:
         blocks[group.block].append(group)
-    for block, members in blocks.items():
-        jobs.append((f"sync_{block.slug}", partial(draw_sync, members, styles)))
-        jobs.append((f"cost_{block.slug}", partial(draw_cost, members, styles)))
+    for name, members in zip(file_names((b.parts for b in blocks), MOST_SLUG), blocks.values(), strict=True):
+        jobs.append((f"sync_{name}", partial(draw_sync, members, styles)))
+        jobs.append((f"cost_{name}", partial(draw_cost, members, styles)))
     paths: list[Path] = []
-    with matplotlib.rc_context(RC):
+    # The user's own settings (matplotlibrc) are for the user's figures: these look the same everywhere.
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
         for done, (name, draw) in enumerate(jobs, start=1):
             sketch = draw()
             if sketch is not None:

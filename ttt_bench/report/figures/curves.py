@@ -85,9 +85,7 @@ def _stream_delta(scored: Scored, end: int) -> tuple[Array, Array]:
         changes.append(gains(own[:, end], base[:, 0], np.full(len(own), metric.higher_is_better)))
     if not changes:
         return empty
-    batches = len(next(iter(scored.run.stream.values())))
-    positions = np.arange(batches - len(changes[0]) + 1, batches + 1, dtype=np.float64)
-    return positions, np.mean(changes, axis=0)
+    return scored.run.window_ends, np.mean(changes, axis=0)
 
 
 def _draw(axes: Axes, group: Group, styles: Styles, curve: Curve, scale: float, base_line: float | None) -> None:

@@ -1,0 +1,133 @@
+"""A cell's statistics, reduced to scores: over the whole target, of each batch, and along the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ttt_bench.store.cell_file import CellFile
+from ttt_bench.tasks import Metric
+
+Array = npt.NDArray[np.float64]
+
+STREAM_WINDOWS = 8
+"""Curves along the stream pool a trailing window of 1/8 of it: one batch has too few classes for an mIoU."""
+MOST_POSITIONS = 200
+"""Windows along the stream; a figure's width shows no more, and one per batch would take quadratic time."""
+LARGE = 32 * 2**20
+"""Bytes of a statistic above which it is read in parts."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which batches each point along the stream pools."""
+
+    starts: npt.NDArray[np.int64]
+    """(positions,) first batch of each."""
+    width: int
+    """Batches in each."""
+
+
+def window_starts(batches: int) -> Windows:
+    """Windows of an eighth of the stream: one ends at every batch, or at ``MOST_POSITIONS`` of a longer stream."""
+    width = max(1, -(-batches // STREAM_WINDOWS))
+    positions = max(batches - width + 1, 0)
+    every = np.linspace(0, positions - 1, min(positions, MOST_POSITIONS))
+    return Windows(np.unique(np.rint(every).astype(np.int64)), width)
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What is kept of one metric of one cell."""
+
+    values: Array
+    """(steps,) over the whole target."""
+    stream: Array
+    """(batches, 2) of each batch alone, at the first and at the last step."""
+    window: Array
+    """(positions, 2) likewise of each window; none without windows."""
+    pooled: Array
+    """(1, steps, ...) the statistic itself, summed over the batches."""
+
+
+def reduce_statistic(
+    file: CellFile, name: str, metrics: Sequence[Metric], windows: Windows | None
+) -> dict[str, Reduced]:
+    """Every metric of one stored statistic.
+
+    A large statistic whose batches may be added up before they are scored is read in parts, in linear time; sums of
+    counts come out the same to the bit.
+
+    Args:
+        file: the cell.
+        name: of the array, (batches, steps, ...).
+        metrics: what is computed from it.
+        windows: along the stream; None where its order means nothing.
+
+    Raises:
+        ValueError: a score does not have the form that it must have, so the array cannot be what its name says.
+    """
+    shape = file.shape(name)
+    size = int(np.prod(shape, dtype=np.int64)) * 8
+    if size > LARGE and all(metric.additive for metric in metrics):
+        rows = max(1, shape[0] * LARGE // size)
+        parts: Iterator[Array] = (np.asarray(part, dtype=np.float64) for part in file.blocks(name, rows))
+        found = _in_parts(parts, metrics, windows)
+    else:
+        found = _at_once(np.asarray(file.array(name), dtype=np.float64), metrics, windows)
+    for id, reduced in found.items():
+        if reduced.values.shape != shape[1:2] or reduced.stream.shape != (shape[0], 2):
+            raise ValueError(f"{name} has the shape {shape}, of which {id} cannot be computed")
+    return found
+
+
+def _at_once(statistic: Array, metrics: Sequence[Metric], windows: Windows | None) -> dict[str, Reduced]:
+    ends, pooled = statistic[:, [0, -1]], statistic.sum(0)[None]
+    found = {}
+    for metric in metrics:
+        window = np.empty((0, 2))
+        if windows is not None:
+            scores = [metric.compute(ends[start : start + windows.width]) for start in windows.starts]
+            window = np.array(scores).reshape(len(scores), 2)
+        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, pooled)
+    return found
+
+
+def _in_parts(parts: Iterator[Array], metrics: Sequence[Metric], windows: Windows | None) -> dict[str, Reduced]:
+    edges = set() if windows is None else {*windows.starts.tolist(), *(windows.starts + windows.width).tolist()}
+    total: Array | None = None
+    running: Array | None = None
+    sums: dict[int, Array] = {}
+    streams: dict[str, list[Array]] = {metric.id: [] for metric in metrics}
+    seen = 0
+    for part in parts:
+        ends = part[:, [0, -1]]
+        total = part.sum(0) if total is None else total + part.sum(0)
+        running = np.zeros(ends.shape[1:]) if running is None else running
+        for metric in metrics:
+            streams[metric.id].append(_each_batch(metric, ends))
+        done = 0
+        for edge in sorted(edge for edge in edges if seen <= edge <= seen + len(part)):
+            running = running + ends[done : edge - seen].sum(0)
+            done = edge - seen
+            sums[edge] = running
+        running = running + ends[done:].sum(0)
+        seen += len(part)
+    assert total is not None
+    found = {}
+    for metric in metrics:
+        window = np.empty((0, 2))
+        if windows is not None:
+            scores = [metric.compute((sums[s + windows.width] - sums[s])[None]) for s in windows.starts.tolist()]
+            window = np.array(scores).reshape(len(scores), 2)
+        found[metric.id] = Reduced(metric.compute(total[None]), np.concatenate(streams[metric.id]), window, total[None])
+    return found
+
+
+def _each_batch(metric: Metric, ends: Array) -> Array:
+    # A metric maps (batches, steps, ...) to (steps,): with one batch and the stream in the place of the steps
+    # it scores every batch alone in one call.
+    return np.stack([metric.compute(ends[None, :, end]) for end in (0, 1)], axis=1)
