@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -44,10 +45,15 @@ class PlainConsole(Console):
     def show(self, table: Table) -> None:
         """Print a table; where the window is too narrow for its longest word, wider than the window."""
         for column in table.columns:
-            if column.no_wrap:
-                column.min_width = max((len(str(cell)) for cell in column.cells), default=0)
+            cells = [str(cell) for cell in (column.header, *column.cells) if isinstance(cell, (str, Text))]
+            # Where every cell is one word there is nothing to wrap, and the room is taken from the prose.
+            column.no_wrap = column.no_wrap or (bool(cells) and all(len(cell.split()) < 2 for cell in cells))
+            pieces = cells if column.no_wrap else [word for cell in cells for word in cell.split()]
+            column.min_width = max([column.min_width or 0, *map(cell_len, pieces)])
         least = Measurement.get(self, self.options.update(width=10_000, max_width=10_000), table).minimum
-        self.print(table, width=max(self.width, least), soft_wrap=self.width < least, crop=False)
+        if least > self.width:
+            table.width = least
+        self.print(table, soft_wrap=False, crop=False, overflow="ignore")
 
 
 def wide(width: int) -> PlainConsole:

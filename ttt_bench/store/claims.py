@@ -47,8 +47,8 @@ class ClaimState:
     @property
     def _whole(self) -> bool:
         """Whether it says what every claim says; a new one is empty for a moment."""
-        token, started = self.content.get("token"), self.content.get("started")
-        return isinstance(token, str) and isinstance(started, (int, float))
+        numbers = [self.content.get(key, 0) for key in ("done", "total", "first", "beat")]
+        return all(isinstance(each, (int, float)) for each in (self.content.get("started"), *numbers))
 
     @property
     def orphaned(self) -> bool:
@@ -64,8 +64,8 @@ class ClaimState:
     @property
     def seconds(self) -> float:
         """Since its holder started."""
-        worked = self._number("beat") - self._number("started") if "beat" in self.content else 0.0
-        return max(0.0, worked) + max(0.0, self.age)
+        beat = self._number("beat") if "beat" in self.content else time.time() - self.age
+        return max(0.0, beat - self._number("started")) + max(0.0, self.age)
 
     @property
     def remaining(self) -> float | None:
