@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from ttt_bench.errors import UserError, did_you_mean
@@ -32,6 +34,20 @@ def add_task(task: type[Task]) -> None:
         TASKS[other.name] = TASKS.pop(other.name)
 
 
+def add_module(module: ModuleType) -> None:
+    """Make every task that ``module`` defines known in this process: how a plug-in's file takes part.
+
+    Raises:
+        UserError: it defines none, or one is not whole.
+    """
+    own = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+    tasks = [each for each in own if issubclass(each, Task)]
+    if not tasks:
+        raise UserError(f"{module.__file__} defines no task.", "A task is a subclass of ttt_bench.tasks.Task.")
+    for task in tasks:
+        add_task(task)
+
+
 def _check(task: type[Task], name: str) -> None:
     required = ("name", "title", "channels", "output", "label", "metrics")
     missing = [part for part in required if not hasattr(task, part)] + sorted(task.__abstractmethods__)
@@ -48,9 +64,7 @@ def _check(task: type[Task], name: str) -> None:
 
 
 def _place(task: type[Task]) -> str:
-    import inspect
-
-    return inspect.getfile(task)
+    return str(getattr(sys.modules.get(task.__module__), "__file__", task.__module__))
 
 
 def get_task(name: str) -> Task:
