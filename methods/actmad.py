@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, StatisticsBank, require_choice
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, StatisticsBank
 from ttt_bench.networks import fused
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.moments import batch_moments, channel_moments
@@ -73,25 +74,16 @@ class ActMAD(Method):
     bn = "source"
     native = OptimizerSpec("sgd", lr=1e-4, momentum=0.9, nesterov=True, weight_decay=5e-4)
     statistics = True
+    needs = Needs(batch=2, unless={"moments": "channel"})
     source_options = ("moments", "layers", "skip", "hook", "partial")
 
-    moments: str = "location"
-    resize: str = "statistics"
-    layers: str = "all"
-    skip: int = 0
-    hook: str = "pre"
-    loss_scale: float = 1.0
-    partial: str = "drop"
-
-    def __post_init__(self) -> None:
-        require_choice(
-            self,
-            moments=("location", "channel"),
-            resize=("statistics", "images"),
-            layers=("all", "block_ends", "resnet50_6"),
-            hook=("pre", "post"),
-            partial=("drop", "keep"),
-        )
+    moments: Literal["location", "channel"] = "location"
+    resize: Literal["statistics", "images"] = "statistics"
+    layers: Literal["all", "block_ends", "resnet50_6"] = "all"
+    skip: Annotated[int, Range(0)] = 0
+    hook: Literal["pre", "post"] = "pre"
+    loss_scale: Annotated[float, Range(0)] = 1.0
+    partial: Literal["drop", "keep"] = "drop"
 
     # --- source time -----------------------------------------------------------------------------
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method.contract import Card, Joined, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.taps import tapped_features
 
@@ -55,20 +55,13 @@ class ClusT3(Method):
     branch = "joint"
     source_options = ("stages", "heads", "clusters", "layout", "marginal", "weight")
 
-    stages: str = "1+2"
-    heads: int = 5
-    clusters: int = 10
-    layout: str = "correct"
-    marginal: str = "prob_entropy"
-    weight: float = 1.0
+    stages: Annotated[str, Joined(("1", "2", "3", "4"))] = "1+2"
+    heads: Annotated[int, Range(1)] = 5
+    clusters: Annotated[int, Range(2)] = 10
+    layout: Literal["correct", "official"] = "correct"
+    marginal: Literal["prob_entropy", "logit_kl", "visda"] = "prob_entropy"
+    weight: Annotated[float, Range(0)] = 1.0
     refresh: bool = True
-
-    def __post_init__(self) -> None:
-        require_choice(self, layout=("correct", "official"), marginal=("prob_entropy", "logit_kl", "visda"))
-        if not set(self.stages.split("+")) <= {"1", "2", "3", "4"}:
-            raise UserError(f"clust3(stages={self.stages}) is no list of stages.", "Write e.g. stages=1+2.")
-        if self.heads < 1 or self.clusters < 2:
-            raise UserError("clust3 needs at least one head and two clusters.")
 
     @property
     def stage_numbers(self) -> tuple[int, ...]:

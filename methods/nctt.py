@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.taps import tapped_features
 
@@ -67,27 +68,25 @@ class NCTTT(Method):
     native = OptimizerSpec("adam", lr=1e-5)
     branch = "joint"
     aux_mode = "train"
+    needs = Needs(batch=2, unless={"head": "dense"})
     source_options = ("stage", "embed", "hidden", "std1", "std2", "noise", "head", "side", "weight")
 
-    stage: int = 1
-    embed: int = 1536
-    hidden: int = 4
-    std1: float = 0.1
-    std2: float = 0.015
-    noise: str = "per_sample"
-    head: str = "dense"
-    side: int = 16
-    weight: float = 1.0
+    stage: Annotated[int, Range(1, 4)] = 1
+    embed: Annotated[int, Range(1)] = 1536
+    hidden: Annotated[int, Range(1)] = 4
+    std1: Annotated[float, Range(0)] = 0.1
+    std2: Annotated[float, Range(above=0)] = 0.015
+    noise: Literal["per_sample", "official"] = "per_sample"
+    head: Literal["dense", "flat"] = "dense"
+    side: Annotated[int, Range(1)] = 16
+    weight: Annotated[float, Range(0)] = 1.0
     refresh: bool = True
 
     def __post_init__(self) -> None:
-        require_choice(self, noise=("per_sample", "official"), head=("dense", "flat"))
-        if self.stage not in (1, 2, 3, 4):
-            raise UserError(f"nctt(stage={self.stage}): there are stages 1 to 4.")
-        if self.std2 <= 0 or (self.std1 != 0 and self.std1 <= self.std2):
+        if self.std1 != 0 and self.std1 <= self.std2:
             raise UserError(
                 f"nctt(std1={self.std1},std2={self.std2}): label 1 must mean more noise.",
-                "Choose std1 > std2 > 0, or std1=0 for hard labels.",
+                "Choose std1 > std2, or std1=0 for hard labels.",
             )
 
     def auxiliary(self, network: Network) -> nn.Module:

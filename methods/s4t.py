@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Accident, Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method.contract import Accident, Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.networks.fused import ConcatConv1x1, resize
 from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.release import automatic_weighting
 from ttt_bench.tasks.supervision import supervise, weighted_sum
 from ttt_bench.toolbox.mae.autoencoder import MaskedAutoencoder, ViTShape
-from ttt_bench.toolbox.mae.masking import STRATEGIES, Mask, Masking
+from ttt_bench.toolbox.mae.masking import Mask, Masking
 
 TASKONOMY_ORDER = ("depth", "edge", "normal", "semseg")
 USUAL_ORDER = ("semseg", "depth", "normal", "edge")
@@ -75,47 +76,47 @@ class S4T(Method):
     )  # fmt: skip
     native = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
     branch = "joint"
+    needs = Needs(extent="map")
     source_options = (
         "mask_ratio", "strategy", "projection", "reconstruct_image", "source_weight", "tbs_size",
         "slice_width", "patch", "width", "depth", "heads", "decoder_width", "decoder_depth", "decoder_heads",
     )  # fmt: skip
 
-    mask_ratio: float = 0.8
+    mask_ratio: Annotated[float, Range(0, below=1)] = 0.8
     """Share of tokens hidden from the TBS encoder."""
-    strategy: str = "same"
+    strategy: Literal["random", "disjoint", "same", "task"] = "same"
     """The paper's ablation: ``random`` (a), ``disjoint`` (b), ``same`` (c, the method), ``task`` (d)."""
     projection: bool = True
     """False: no auxiliary heads, so nothing ties a slice to its task (an ablation of the paper)."""
     reconstruct_image: bool = False
     """True: the TBS predicts the network's input image instead of the tasks (likewise)."""
-    loss_weight: float = 0.01
+    loss_weight: Annotated[float, Range(0)] = 0.01
     """Lambda at test time."""
-    source_weight: float = 0.01
+    source_weight: Annotated[float, Range(0)] = 0.01
     """Weight of the auxiliary and TBS losses at source time."""
-    task_weights: str = "once"
+    task_weights: Literal["once", "squared", "automatic"] = "once"
     """At test time: ``once``, or as released ``squared`` (NYUD, PASCAL) or ``automatic`` (Taskonomy)."""
-    task_order: str = "by-name"
+    task_order: Literal["by-name", "from-taskonomy", "to-taskonomy"] = "by-name"
     """Which TBS output is compared with which head: ``by-name``, or as released by place, after a training on
     Taskonomy (``from-taskonomy``) or for a target in Taskonomy (``to-taskonomy``)."""
-    tbs_size: int = 0
+    tbs_size: Annotated[int, Range(0)] = 0
     """Side of the TBS input in pixels; 0 = 256 as published, 64 for images below 128 pixels."""
-    slice_width: int = 64
+    slice_width: Annotated[int, Range(1)] = 64
     """Channels of each task's slice."""
-    patch: int = 16
-    width: int = 64
-    depth: int = 4
-    heads: int = 4
-    decoder_width: int = 64
-    decoder_depth: int = 2
-    decoder_heads: int = 4
+    patch: Annotated[int, Range(1)] = 16
+    width: Annotated[int, Range(1)] = 64
+    depth: Annotated[int, Range(1)] = 4
+    heads: Annotated[int, Range(1)] = 4
+    decoder_width: Annotated[int, Range(1)] = 64
+    decoder_depth: Annotated[int, Range(1)] = 2
+    decoder_heads: Annotated[int, Range(1)] = 4
 
     def __post_init__(self) -> None:
-        require_choice(
-            self, task_weights=("once", "squared", "automatic"), strategy=STRATEGIES, task_order=tuple(ORDERS)
-        )
-        self.masking(1)  # checks the ratio
         if self.tbs_size % self.patch:
             raise UserError(f"s4t(tbs_size={self.tbs_size}) is not divisible by the patch of {self.patch}.")
+        for part, width, heads in (("", self.width, self.heads), ("decoder_", self.decoder_width, self.decoder_heads)):
+            if width % heads or width % 4:
+                raise UserError(f"s4t({part}width={width}) is not divisible by 4 and by {part}heads={heads}.")
 
     # --- modules -------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, norm_affine
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, norm_affine
 from ttt_bench.toolbox.outputs import mean_entropy
 
 
@@ -32,7 +32,7 @@ class Tent(Method):
     )
     bn = "batch"
     native = OptimizerSpec("adam", lr=1e-3)
-    needs_tasks = ("semseg",)
+    needs = Needs(output="classes")
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
         """Batch-norm affine parameters, in module order."""

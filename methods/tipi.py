@@ -6,14 +6,14 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, require_choice
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range
 from ttt_bench.networks.contract import Predictions
 from ttt_bench.tasks import get_task, of_kind
 from ttt_bench.tasks.contract import Output
@@ -59,26 +59,18 @@ class Tipi(Method):
     )
     bn = "track"
     native = OptimizerSpec("sgd", lr_per_sample=3.90625e-06, momentum=0.9)
+    needs = Needs(output="classes", unless={"tent_coeff": 0.0, "invariance": "all"})
 
-    epsilon: float = 0.00784313725490196
-    tent_coeff: float = 1.0
+    epsilon: Annotated[float, Range(0)] = 0.00784313725490196
+    tent_coeff: Annotated[float, Range(0)] = 1.0
     reverse: bool = True
-    invariance: str = "all"
+    invariance: Literal["all", "classes"] = "all"
     random_start: bool = True
     skip_sequential: bool = False
-    large_batch: str = "running"
-
-    def __post_init__(self) -> None:
-        require_choice(self, invariance=("all", "classes"), large_batch=("running", "batch", "official"))
+    large_batch: Literal["running", "batch", "official"] = "running"
 
     def prepare(self, model: Model) -> None:
         """Give every batch norm of the network a second set of statistics."""
-        wants_classes = self.tent_coeff != 0 or self.invariance == "classes"
-        if wants_classes and not of_kind(model.network.tasks, "classes"):
-            raise UserError(
-                "tipi needs a task that predicts classes, which this network does not have.",
-                "Add one to --tasks, or use tipi(tent_coeff=0): the invariance of the other tasks alone.",
-            )
         pair_norms(model.network, self.skip_sequential)
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:

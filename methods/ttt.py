@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import square_crops
 
@@ -48,15 +49,12 @@ class TTT(Method):
     branch = "joint"
     source_options = ("head", "crop", "source_rotations")
 
-    head: str = "pooled"
-    views: int = 4
-    crop: float = 0.875
-    source_rotations: str = "random"
+    head: Literal["pooled", "stage"] = "pooled"
+    views: Annotated[int, Range(1)] = 4
+    crop: Annotated[float, Range(above=0, high=1)] = 0.875
+    source_rotations: Literal["random", "expand"] = "random"
     update_head: bool = True
     train_mode: bool = True
-
-    def __post_init__(self) -> None:
-        require_choice(self, head=("pooled", "stage"), source_rotations=("random", "expand"))
 
     def auxiliary(self, network: Network) -> nn.Module:
         """The rotation head."""

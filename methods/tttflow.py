@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, require_choice
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.flow import RealNVP, negative_log_likelihood
 
@@ -53,15 +52,10 @@ class TTTFlow(Method):
     source_clip_norm: ClassVar[float | None] = 5.0
     source_options = ("stage", "blocks", "width", "actnorm")
 
-    stage: int = 2
-    blocks: int = 2
-    width: int = 0
-    actnorm: str = "standard"
-
-    def __post_init__(self) -> None:
-        require_choice(self, actnorm=("standard", "official"))
-        if self.stage not in (1, 2, 3, 4):
-            raise UserError(f"tttflow(stage={self.stage}): there are stages 1 to 4.")
+    stage: Annotated[int, Range(1, 4)] = 2
+    blocks: Annotated[int, Range(1)] = 2
+    width: Annotated[int, Range(0)] = 0
+    actnorm: Literal["standard", "official"] = "standard"
 
     def auxiliary(self, network: Network) -> nn.Module:
         """The flow."""

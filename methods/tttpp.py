@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, SourceBatch, StatisticsBank, require_choice
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch, StatisticsBank
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import simclr_view
 
@@ -62,21 +63,18 @@ class TTTpp(Method):
     statistics = True
     source_options = ("queue", "temperature", "view_size", "source_weight")
 
-    parts: str = "both"
-    queue: int = 256
-    temperature: float = 0.5
-    scale_ext: float = 0.05
-    scale_ssh: float = 0.2
-    view_size: int = 224
-    source_weight: float = 0.1111111111111111
+    parts: Literal["both", "ssl", "align"] = "both"
+    queue: Annotated[int, Range(0)] = 256
+    temperature: Annotated[float, Range(above=0)] = 0.5
+    scale_ext: Annotated[float, Range(0)] = 0.05
+    scale_ssh: Annotated[float, Range(0)] = 0.2
+    view_size: Annotated[int, Range(1)] = 224
+    source_weight: Annotated[float, Range(0)] = 0.1111111111111111
     update_head: bool = False
-    warmup: int = 0
-    delay: int = 0
+    warmup: Annotated[int, Range(0)] = 0
+    delay: Annotated[int, Range(0)] = 0
     queue_aliasing: bool = False
     align_early: bool = False
-
-    def __post_init__(self) -> None:
-        require_choice(self, parts=("both", "ssl", "align"))
 
     # --- source time ---------------------------------------------------------------------------
 

@@ -43,12 +43,9 @@ class Range:
 
 @dataclass(frozen=True)
 class Joined:
-    """A text of words joined by ``+``, each one of ``words`` and none twice: ``Joined("1", "2")`` takes ``1+2``."""
+    """A text of words joined by ``+``, each one of ``words`` and none twice: ``Joined(("1", "2"))`` takes ``1+2``."""
 
     words: tuple[str, ...]
-
-    def __init__(self, *words: str) -> None:
-        object.__setattr__(self, "words", words)
 
     def __contains__(self, text: str) -> bool:
         parts = text.split("+")

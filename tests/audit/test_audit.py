@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from ttt_bench.audit.checks import audit, footprint
-from ttt_bench.method.registry import create, discover, load, read_method
+from ttt_bench.method.declared import read_method
+from ttt_bench.method.registry import create, discover, load
+from ttt_bench.plugins import PluginFile
 
 GOOD = '''
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ def plug(tmp_path, body="pass", **changes):
         text = text.replace(old, new)
     path = tmp_path / f"plug{abs(hash(text))}.py"
     path.write_text(text)
-    return load(read_method(path))()
+    return load(read_method(PluginFile("method", path, outside=True)))()
 
 
 def failed(method):

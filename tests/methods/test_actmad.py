@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Model
+from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 
@@ -161,7 +162,7 @@ def test_bad_source_and_options_are_refused() -> None:
     with pytest.raises(UserError, match="one size"), torch.no_grad():
         method.source_statistics(model, [torch.randn(2, 3, 32, 48), torch.randn(2, 3, 48, 32)], torch.Generator())
     with pytest.raises(UserError, match="hook=after"):
-        plugin("actmad").ActMAD(hook="after")
+        create("actmad", {"hook": "after"})
 
 
 def test_moments_survive_a_state_dict() -> None:

@@ -13,6 +13,7 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 
@@ -115,10 +116,10 @@ def test_without_refresh_later_statistics_stay() -> None:
 
 def test_bad_options_are_refused() -> None:
     with pytest.raises(UserError, match="layout=offical"):
-        clust3(layout="offical")
+        create("clust3", {"layout": "offical"})
     with pytest.raises(UserError, match="stages"):
-        clust3(stages="0+2")
+        create("clust3", {"stages": "0+2"})
     with pytest.raises(UserError, match="stages"):
-        clust3(stages="1+c2")
-    with pytest.raises(UserError, match="two clusters"):
-        clust3(clusters=1)
+        create("clust3", {"stages": "1+c2"})
+    with pytest.raises(UserError, match="clusters=1"):
+        create("clust3", {"clusters": 1})

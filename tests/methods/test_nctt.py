@@ -13,6 +13,7 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 
@@ -149,10 +150,11 @@ def test_flat_head_works_on_its_map_and_refuses_others() -> None:
 
 
 def test_reversed_noise_and_bad_options_are_refused() -> None:
-    for options in ({"std1": 0.015, "std2": 0.05}, {"std2": 0.0}):
-        with pytest.raises(UserError, match="more noise"):
-            plugin("nctt").NCTTT(**options)
+    with pytest.raises(UserError, match="more noise"):
+        create("nctt", {"std1": 0.015, "std2": 0.05})
+    with pytest.raises(UserError, match="std2=0"):
+        create("nctt", {"std2": 0.0})
     with pytest.raises(UserError, match="head=dens"):
-        plugin("nctt").NCTTT(head="dens")
+        create("nctt", {"head": "dens"})
     with pytest.raises(UserError, match="stage=5"):
-        plugin("nctt").NCTTT(stage=5)
+        create("nctt", {"stage": 5})

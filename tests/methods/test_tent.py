@@ -56,9 +56,9 @@ def test_any_task_of_classes_counts_():
 
 
 def test_refuses_a_network_without_segmentation():
-    with pytest.raises(UserError, match="semseg") as caught:
+    with pytest.raises(UserError, match="predicts classes") as caught:
         build_adapter("tent", small_network({"depth": 1, "normal": 3, "edge": 1}))
-    assert "semseg" in caught.value.hint
+    assert "--methods" in caught.value.hint
 
 
 def test_three_tasks_with_segmentation():

@@ -138,7 +138,7 @@ def test_large_batches_may_be_read_with_their_own_statistics(network):
 
 def test_without_segmentation():
     network = small_network({"depth": 1, "normal": 3, "edge": 1})
-    with pytest.raises(UserError, match="classes") as caught:
+    with pytest.raises(UserError, match="predicts classes") as caught:
         build_adapter("tipi", network)
     assert "tent_coeff=0" in caught.value.hint
     check_run(build_adapter("tipi", network, tent_coeff=0.0), sizes=(2, 1))

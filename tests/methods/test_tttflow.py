@@ -13,6 +13,7 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import PAPER_RECIPE
 from ttt_bench.method.contract import Model, SourceBatch
+from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.toolbox.flow import ActNorm, Coupling, RealNVP, WeightNormConv, checkerboard
@@ -173,6 +174,6 @@ def test_a_flow_that_was_never_fitted_is_refused() -> None:
 
 def test_bad_options_are_refused() -> None:
     with pytest.raises(UserError, match="actnorm=glow"):
-        plugin("tttflow").TTTFlow(actnorm="glow")
+        create("tttflow", {"actnorm": "glow"})
     with pytest.raises(UserError, match="stage=0"):
-        plugin("tttflow").TTTFlow(stage=0)
+        create("tttflow", {"stage": 0})

@@ -9,6 +9,7 @@ def main() -> None:
     """Run the command line; bad input ends with one clear message and exit code 2."""
     import typer
 
+    from ttt_bench import plugins
     from ttt_bench.cli.app import app
     from ttt_bench.cli.console import accept_any_text, fail
     from ttt_bench.errors import UserError
@@ -18,6 +19,7 @@ def main() -> None:
         kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException" and issubclass(kind, Exception)
     )
     accept_any_text()
+    plugins.use({})
     try:
         code = app(standalone_mode=False)
     except UserError as error:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ttt_bench import plugins
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import Model, Place, Request, takes_request
+from ttt_bench.cli.options import Model, Place, Request, TaskFiles, takes_request
 from ttt_bench.studies.catalogue import UNNAMED, study_help
 
 app = typer.Typer(
@@ -144,10 +145,12 @@ def report(
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     to: Annotated[Path | None, typer.Option(help="Write the report there; default: into the sweep's folder.")] = None,
+    task: TaskFiles = None,
 ) -> None:
     """Make tables and figures from whatever a sweep has finished."""
     from ttt_bench.cli.reporting import make_report
 
+    plugins.use({"task": task or ()})
     make_report(out / name, metrics, figures, fixed_step, to)
 
 

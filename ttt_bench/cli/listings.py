@@ -10,6 +10,7 @@ from rich.table import Table
 from ttt_bench.cli.console import console
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.info import MethodInfo
+from ttt_bench.method.options import Option
 from ttt_bench.method.registry import discover, find
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _show_card(info: MethodInfo) -> None:
         ("native optimiser", _native(info)),
         ("defaults from", card.defaults),
         ("parity", f"{card.parity_cases} reference cases of the official code passed" if card.parity_cases else ""),
-        *(("option", f"{key} = {value!r}") for key, value in info.options.items()),
+        *(("option", _option(option)) for option in info.declared),
         *(("deviation", line) for line in card.deviations),
         *(("official oddity", line) for line in card.oddities),
     ]
@@ -56,6 +57,10 @@ def _show_card(info: MethodInfo) -> None:
         if value:
             grid.add_row(key, value)
     console.show(grid)
+
+
+def _option(option: Option) -> str:
+    return f"{option.name} = {option.default!r}" + f"  ({option.limits})" * bool(option.limits)
 
 
 def _source_part(info: MethodInfo) -> str:

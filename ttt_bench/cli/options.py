@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ttt_bench import plugins
 from ttt_bench.domains.catalogue import given_roots
 from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
 from ttt_bench.errors import UserError, did_you_mean
@@ -28,6 +29,17 @@ What = "What to compare"
 How = "Adaptation"
 Model = "Source model"
 Place = "Where"
+
+
+TaskFiles = Annotated[
+    list[Path] | None, typer.Option(help="A task's file of your own (repeatable).", rich_help_panel=What)
+]
+DomainFiles = Annotated[
+    list[Path] | None, typer.Option(help="A file with domains of your own (repeatable).", rich_help_panel=What)
+]
+NetworkFiles = Annotated[
+    list[Path] | None, typer.Option(help="A network's file of your own (repeatable).", rich_help_panel=What)
+]
 
 
 @dataclass(frozen=True)
@@ -66,9 +78,9 @@ def read_request(
     method: Annotated[
         list[Path] | None, typer.Option(help="A method file of your own (repeatable).", rich_help_panel=What)
     ] = None,
-    domain: Annotated[
-        list[Path] | None, typer.Option(help="A domain file of your own (repeatable).", rich_help_panel=What)
-    ] = None,
+    task: TaskFiles = None,
+    domain: DomainFiles = None,
+    network: NetworkFiles = None,
     recipes: Annotated[
         str | None, typer.Option(help="native (each method's own), paper (SGD 2e-5).", rich_help_panel=What)
     ] = None,
@@ -144,11 +156,12 @@ def read_request(
     ] = None,
 ) -> Request:
     """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
+    plugins.use({"task": task or (), "domain": domain or (), "network": network or ()})
     if preset not in PRESETS:
         raise UserError(f"--preset {preset!r} is unknown.", did_you_mean(preset, PRESETS))
     defaults = dict(PRESETS[preset])
     extra = tuple(method or ())
-    network, source = _model(
+    architecture, source = _model(
         defaults,
         {"backbone": backbone, "heads": heads, "weights": weights, "stem": stem, "pixels": pixels},
         {
@@ -179,7 +192,7 @@ def read_request(
         **{
             **defaults,
             **{key: value for key, value in given.items() if value is not None},
-            "network": network,
+            "network": architecture,
             "source_training": source,
             "released": switches,
         },

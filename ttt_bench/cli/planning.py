@@ -47,7 +47,8 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
         )
     console.print(f"Plan for {request.folder}", style="italic")
     console.show(table)
-    lines = [*_plan_lines(plan, Counter(states.values())), *_accident_lines(plan), *_weights_lines(plan)]
+    lines = [*_plan_lines(plan, Counter(states.values())), *left_out_lines(plan)]
+    lines += [*_accident_lines(plan), *_weights_lines(plan)]
     for line in [*lines, *data_lines(lay_out(plan), request)]:
         console.print(line)
     if cost:
@@ -109,6 +110,11 @@ def _accident_lines(plan: Plan) -> list[str]:
         lines.append(f"accidents of the S4T release on {pair}:")
         lines += [f"  {name:<16} {said or 'nothing here'}" for name, said in effects.items()]
     return lines
+
+
+def left_out_lines(plan: Plan) -> list[str]:
+    """Which methods of ``all`` are not among the cells, and why."""
+    return [f"left out: {line}" for line in plan.left_out]
 
 
 def _batches(samples: int, batch_size: int) -> int:

@@ -8,7 +8,7 @@ import time
 from ttt_bench.cli.console import console
 from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
-from ttt_bench.cli.planning import data_lines
+from ttt_bench.cli.planning import data_lines, left_out_lines
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.errors import UserError
 from ttt_bench.files import remove_leftovers
@@ -29,7 +29,7 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
     folder = SweepFolder(request.folder)
     remember(request, plan, folder)
     works = lay_out(plan)
-    for line in data_lines(works, request):
+    for line in [*left_out_lines(plan), *data_lines(works, request)]:
         console.print(line)
     result = work_off(request, works, jobs, device, retry == "failed")
     say(result, folder, time.monotonic() - start)

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ttt_bench import plugins
 from ttt_bench.launch.local import POLL_SECONDS, Board, Fault, Listener, Result, finish
 from ttt_bench.plan.artifacts import claim_for, claim_path, is_done
 from ttt_bench.plan.work import Context, Work
@@ -157,6 +158,7 @@ def _serve(pipe: Connection, context: Context) -> None:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SLURM_SIGNALS)
     _private_caches(context.cache)
+    plugins.use(context.plugins)
     if context.threads:
         os.environ["OMP_NUM_THREADS"] = str(context.threads)
     while True:

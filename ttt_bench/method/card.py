@@ -48,6 +48,22 @@ class Accident:
         return (not self.source or source in self.source) and (not self.target or target in self.target)
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a method asks of a pair and its batches; the plan applies it before anything is trained."""
+
+    output: Literal["", "classes", "scalar", "direction", "probability"] = ""
+    """Some task must predict this kind of output."""
+    extent: Literal["", "map", "image"] = ""
+    """Every task must be predicted per pixel (``map``), or per image."""
+    tasks: tuple[str, ...] = ()
+    """Names of tasks that must be there; ``output`` is better, where it says the same."""
+    batch: int = 1
+    """Images that the smallest batch must have."""
+    unless: dict[str, Any] = field(default_factory=dict)
+    """Nothing of this is needed where all these options have these values."""
+
+
 PAPER_RECIPE = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
 """S4T's uniform test-time optimiser (appendix A), the ``paper`` recipe of every method."""
 

@@ -21,6 +21,8 @@ class MethodCall:
     """Its own options that differ from their defaults, in the order of the file."""
     settings: Mapping[str, Value] = field(default_factory=dict)
     """Explicit settings of its optimiser (``options.SETTINGS``); those that are absent are the recipe's."""
+    optional: bool = field(default=False, compare=False)
+    """Whether it came with ``all``: left out where it cannot run, while one asked for by name is refused there."""
 
     @property
     def name(self) -> str:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, OptimizerSpec
+from ttt_bench.choices import Joined, Range
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.tasks.supervision import supervise
 
@@ -25,14 +25,16 @@ __all__ = [
     "Accident",
     "BNPolicy",
     "Card",
+    "Joined",
     "Method",
     "Model",
+    "Needs",
     "OptimizerSpec",
+    "Range",
     "SourceBatch",
     "StatisticsBank",
     "batch_norms",
     "norm_affine",
-    "require_choice",
 ]
 
 
@@ -85,8 +87,8 @@ class Method:
     """What switches of ``--released`` set in this method's options."""
     source_clip_norm: ClassVar[float | None] = None
     """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
-    needs_tasks: ClassVar[tuple[str, ...]] = ()
-    """Tasks without whose head the method cannot work; the adapter refuses other networks."""
+    needs: ClassVar[Needs] = Needs()
+    """What the method asks of a pair and its batches; a plan leaves it out, or refuses it, where that is not met."""
     moves_heads: ClassVar[bool] = False
     """Whether the method is meant to move the task heads; the audit fails a method that does so undeclared."""
     adapts: ClassVar[bool] = True
@@ -169,15 +171,3 @@ def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
 def norm_affine(module: nn.Module) -> list[nn.Parameter]:
     """Weight and bias of every batch norm, in module order (what TENT and TIPI update)."""
     return [p for m in batch_norms(module) if m.affine for p in (m.weight, m.bias)]
-
-
-def require_choice(method: Method, **choices: Sequence[str]) -> None:
-    """Check that options given as words have a known value; for ``__post_init__``.
-
-    Raises:
-        UserError: a value is not among its choices.
-    """
-    for option, valid in choices.items():
-        value = getattr(method, option)
-        if value not in valid:
-            raise UserError(f"{method.name}({option}={value}): {value!r} is unknown.", did_you_mean(value, valid))

@@ -1,37 +1,55 @@
-"""What a method's file says, read without importing it. No torch."""
+"""What a method's file declares, read without importing it. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ttt_bench.method.card import PAPER_RECIPE, Accident, Card, OptimizerSpec
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec
 from ttt_bench.method.options import Option
+from ttt_bench.plugins import PluginFile
 
 
-@dataclass(frozen=True)
-class MethodInfo:
-    """The declarations of one method."""
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """The class variables of a method, with their defaults; ``method.contract.Method`` says what each means."""
 
     name: str
-    path: Path
-    class_name: str
-    doc: str
     card: Card
-    bn: str = "track"
+    bn: BNPolicy = "track"
     native: OptimizerSpec | None = PAPER_RECIPE
-    branch: str = "none"
+    branch: Literal["none", "joint", "after"] = "none"
     statistics: bool = False
-    adapts: bool = True
+    aux_mode: Literal["train", "eval"] = "eval"
     source_options: tuple[str, ...] = ()
+    source_optimizer: OptimizerSpec | None = None
+    source_clip_norm: float | None = None
     later_options: tuple[str, ...] = ()
     accidents: tuple[Accident, ...] = ()
+    needs: Needs = field(default_factory=Needs)
+    moves_heads: bool = False
+    adapts: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodInfo(Declared):
+    """One method as its file describes it."""
+
+    file: PluginFile
+    class_name: str
+    doc: str
     declared: tuple[Option, ...] = ()
     """Its options, in the order of the file."""
+    rules: Literal["none", "options", "all"] = "none"
+    """Which stand in code alone: the class checks its ``options`` together, or inherits declarations (``all``)."""
     code: str = ""
-    """Hash of the file, for methods from outside: their results must not outlive an edit. The project's own
-    methods raise ``SCHEMA`` instead, so that a comment does not cost a sweep."""
+    """Hash of the file, for methods from outside (``PluginFile.code``)."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.file.path
 
     @property
     def options(self) -> dict[str, Any]:

@@ -6,30 +6,26 @@ torch; ``load`` imports one file when its code is needed.
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
+import dataclasses
 import re
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttt_bench import plugins
 from ttt_bench.choices import check_once, shown
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.method.card import Accident, Card, OptimizerSpec
 from ttt_bench.method.configured import MethodCall, configure
+from ttt_bench.method.declared import FIELDS, read_method
 from ttt_bench.method.info import MethodInfo
-from ttt_bench.method.options import Option
+from ttt_bench.plugins import PluginFile
 
 if TYPE_CHECKING:
     from ttt_bench.method.contract import Method
 
 CONTROLS = ("base", "bn")
-ENTRY_POINT_GROUP = "ttt_bench.methods"
 
 
 def methods_folder() -> Path:
@@ -39,31 +35,22 @@ def methods_folder() -> Path:
     return clone if (clone / "base.py").is_file() else package / "_methods"
 
 
-@cache
 def discover(extra: tuple[Path, ...] = ()) -> dict[str, MethodInfo]:
     """All methods by name: the folder's, those of installed entry points, and the files in ``extra``.
 
     Raises:
-        UserError: a file is missing, is not a method, or two files claim one name.
+        UserError: a file is missing or is not a method, or two files claim one name.
     """
-    own = sorted(methods_folder().glob("[!_]*.py"))
-    outside = []
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        spec = importlib.util.find_spec(point.module)
-        if spec is None or spec.origin is None:
-            raise UserError(f"The entry point {point.name!r} names {point.module!r}, which cannot be found.")
-        outside.append(Path(spec.origin))
-    found: dict[str, MethodInfo] = {}
-    outside += [path.resolve() for path in extra]
-    for path in [*own, *outside]:
-        info = read_method(path)
-        if path in outside:
-            info = replace(info, code=hashlib.sha256(path.read_bytes()).hexdigest()[:16])
-        other = found.get(info.name)
-        if other is not None and other.path != path:
-            raise UserError(f"{path} and {other.path} both define the method {info.name!r}.", "Rename one.")
-        found[info.name] = info
-    return found
+    return _discover(plugins.found("method", methods_folder(), extra))
+
+
+@cache
+def _discover(files: tuple[PluginFile, ...]) -> dict[str, MethodInfo]:
+    def read(file: PluginFile) -> list[tuple[str, MethodInfo]]:
+        info = read_method(file)
+        return [(info.name, info)]
+
+    return plugins.by_name(files, read)
 
 
 def find(name: str, extra: tuple[Path, ...] = ()) -> MethodInfo:
@@ -79,22 +66,48 @@ def find(name: str, extra: tuple[Path, ...] = ()) -> MethodInfo:
 
 
 def load(info: MethodInfo) -> type[Method]:
-    """Import the file behind ``info`` and return its class."""
-    module_name = f"ttt_bench_methods.{info.path.stem}"
-    module = sys.modules.get(module_name)
-    if module is None or Path(str(module.__file__)).resolve() != info.path.resolve():
-        spec = importlib.util.spec_from_file_location(module_name, info.path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module  # dataclasses look their module up by name
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[module_name]
-            raise
-    loaded: type[Method] = getattr(module, info.class_name)
-    return loaded
+    """Import the file behind ``info`` and return its class.
+
+    Raises:
+        UserError: it cannot be imported, or says something else than what was read from its text.
+    """
+    loaded: Any = getattr(plugins.load(info.file), info.class_name, None)
+    _check_loaded(info, loaded)
+    method: type[Method] = loaded
+    return method
+
+
+def _check_loaded(info: MethodInfo, loaded: Any) -> None:
+    from ttt_bench.method.contract import Method
+
+    what = f"{info.path}: {info.class_name}"
+    if not (isinstance(loaded, type) and issubclass(loaded, Method)):
+        raise UserError(f"{what} does not derive from ttt_bench.method.contract.Method.")
+    said: dict[str, object] = {name: getattr(loaded, name, None) for name in FIELDS}
+    read: dict[str, object] = {name: getattr(info, name) for name in FIELDS}
+    said |= {name: field.default for name, field in getattr(loaded, "__dataclass_fields__", {}).items()}
+    read |= info.options
+    if info.declared and not dataclasses.is_dataclass(loaded):
+        raise UserError(f"{what} has options and is no dataclass.", "Write @dataclass(frozen=True) above it.")
+    for name in (*said, *read):
+        if name not in said or name not in read or said[name] != read[name]:
+            raise UserError(
+                f"{what}: {name} is {shown(said.get(name))} when the file runs, and {shown(read.get(name))} as it is "
+                "written.",
+                "Declare it in the class itself, as a literal, and do not change it afterwards.",
+            )
+
+
+def verify(call: MethodCall) -> None:
+    """Refuse before training what only the loaded class can refuse: options that do not go together.
+
+    Loads torch where a method has such rules: for options off their defaults, or where declarations are inherited.
+
+    Raises:
+        UserError: the class refuses them.
+    """
+    if call.info.rules == "all" or (call.info.rules == "options" and call.given):
+        load(call.info)(**call.own)
 
 
 def create(name: str, options: Mapping[str, Any] | None = None, extra: tuple[Path, ...] = ()) -> Method:
@@ -122,13 +135,15 @@ def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[MethodCall]:
     for item in split_calls(text):
         name, _, inside = item.partition("(")
         if name == "all" and not inside:
-            wanted += [MethodCall(known[each]) for each in sorted(known)]
+            wanted += [MethodCall(known[each], optional=True) for each in sorted(known)]
         else:
             wanted.append(configure(find(name, extra), _parse_options(name, inside.removesuffix(")"))))
     if not wanted:
         raise UserError("--methods is empty.", "Give names separated by commas, or all.")
     calls = [MethodCall(known[name]) for name in CONTROLS if name in known] + wanted
-    return [call for i, call in enumerate(calls) if call not in calls[:i]]
+    by_name = [call for call in calls if not call.optional]
+    once = [call for i, call in enumerate(calls) if call not in calls[:i]]
+    return [replace(call, optional=call not in by_name) for call in once]
 
 
 def split_calls(text: str) -> list[str]:
@@ -154,80 +169,3 @@ def _parse_options(name: str, inside: str) -> dict[str, str]:
     keys = [key.strip() for key, _, _ in pairs]
     check_once(f"{name}({shown(inside)})", keys)
     return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-# --- reading a file without running it ---------------------------------------------------------
-
-
-def read_method(path: Path) -> MethodInfo:
-    """Read name, card and options of the method defined in ``path``.
-
-    Raises:
-        UserError: the file is missing, does not parse, or defines no method.
-    """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except FileNotFoundError as error:
-        raise UserError(f"The method file {path} does not exist.") from error
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"The method file {path} does not parse: {error}.") from error
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            fields = _class_fields(node)
-            if "name" in fields and "card" in fields:
-                return _info(path, node, fields)
-    raise UserError(
-        f"{path} defines no method.",
-        "A method is a class deriving from ttt_bench.method.contract.Method with the literals `name` and `card`.",
-    )
-
-
-def _info(path: Path, node: ast.ClassDef, fields: dict[str, Any]) -> MethodInfo:
-    options = tuple(
-        Option(item.target.id, fields[item.target.id])
-        for item in node.body
-        if isinstance(item, ast.AnnAssign)
-        and isinstance(item.target, ast.Name)
-        and item.target.id in fields
-        and "ClassVar" not in ast.unparse(item.annotation)
-    )
-    class_level = ("bn", "native", "branch", "statistics", "adapts", "source_options", "later_options", "accidents")
-    return MethodInfo(
-        path=path,
-        class_name=node.name,
-        doc=ast.get_docstring(node) or "",
-        declared=options,
-        name=fields["name"],
-        card=fields["card"],
-        **{key: fields[key] for key in class_level if key in fields},
-    )
-
-
-def _class_fields(node: ast.ClassDef) -> dict[str, Any]:
-    fields = {}
-    for item in node.body:
-        targets: Iterable[ast.expr] = ()
-        value: ast.expr | None = None
-        if isinstance(item, ast.Assign):
-            targets, value = item.targets, item.value
-        elif isinstance(item, ast.AnnAssign):
-            targets, value = (item.target,), item.value
-        for target in targets:
-            if isinstance(target, ast.Name) and value is not None:
-                try:
-                    fields[target.id] = _literal(value)
-                except ValueError:
-                    continue  # not a literal: not part of what the file declares
-    return fields
-
-
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        kinds: dict[str, type] = {"Card": Card, "OptimizerSpec": OptimizerSpec, "Accident": Accident}
-        if node.func.id in kinds:
-            positional = [_literal(arg) for arg in node.args]
-            named = {str(word.arg): _literal(word.value) for word in node.keywords}
-            return kinds[node.func.id](*positional, **named)
-    if isinstance(node, ast.Tuple):
-        return tuple(_literal(item) for item in node.elts)
-    return ast.literal_eval(node)

@@ -15,6 +15,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.method.configured import MethodCall
 from ttt_bench.method.info import MethodInfo
+from ttt_bench.method.needs import unmet, way_out
 from ttt_bench.plan.release import Accidents, check_names, follows_files
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
@@ -44,6 +45,8 @@ class Plan:
     extra_methods: tuple[Path, ...]
     accidents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Pair -> switch of ``--released`` that is on -> what it changes there, in words."""
+    left_out: tuple[str, ...] = ()
+    """Methods that came with ``all`` and cannot run, where and why, in words."""
 
     @property
     def sources(self) -> tuple[SourceSpec, ...]:
@@ -89,7 +92,15 @@ def make_plan(
             f"--released {','.join(config.released)} means the protocol single, not {','.join(config.protocols)}.",
             "Leave --protocols out, or name the other switches only: they go with any protocol.",
         )
+    for call in config.methods:
+        registry.verify(call)
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
+    left_out = {
+        (pair.name, protocol, call.label): _lacking(config, pair, protocol, call)
+        for pair in pairs
+        for protocol in config.protocols
+        for call in config.methods
+    }
     cells = [
         _cell(config, pair, call, recipe, protocol, training, seed)
         for pair in pairs
@@ -98,11 +109,38 @@ def make_plan(
         for protocol in config.protocols
         for seed in config.seeds
         for call in config.methods
+        if not left_out[pair.name, protocol, call.label]
     ]
     unique = {cell.id: cell for cell in cells}
     accidents = {pair.name: Accidents.of(config.released, pair).effects(config.methods, pair.tasks) for pair in pairs}
     shown = accidents if config.released else {}
-    return Plan(config, tuple(unique.values()), Roots.of(roots or {}), extra_methods, shown)
+    said = tuple(
+        f"{name} on {pair} ({protocol}) needs {why}" for (pair, protocol, name), why in left_out.items() if why
+    )
+    return Plan(config, tuple(unique.values()), Roots.of(roots or {}), extra_methods, shown, said)
+
+
+def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -> str:
+    """What ``call`` needs and does not find there, in words; nothing where it can run.
+
+    Raises:
+        UserError: it cannot run and was asked for by name.
+    """
+    lacking = unmet(call.info.needs, call.own, pair.tasks, smallest_batch(config, pair, protocol))
+    if lacking and not call.optional:
+        raise UserError(
+            f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
+            way_out(call.info.needs, call.name),
+        )
+    return lacking
+
+
+def smallest_batch(config: SweepConfig, pair: Pair, protocol: str) -> int:
+    """Images of the smallest batch that a method adapts on: the last one, where it is not full."""
+    samples = _target_samples(config, pair)
+    if protocol == "single" or samples <= config.batch_size:
+        return min(samples, config.batch_size)
+    return samples % config.batch_size or config.batch_size
 
 
 def _cell(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ttt_bench import plugins
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
 from ttt_bench.plan.plan import DataNeed, Plan
@@ -46,6 +47,8 @@ class Context:
     """Threads per worker; 0 leaves torch's default."""
     keep_decoded: bool = True
     """Whether decoded samples are kept in the cache; without it they are decoded at every access."""
+    plugins: Mapping[plugins.Kind, tuple[Path, ...]] = field(default_factory=plugins.in_use)
+    """Tasks, domains and networks given by path; every process that works here finds them (``plugins.use``)."""
 
 
 def lay_out(plan: Plan) -> list[Work]:

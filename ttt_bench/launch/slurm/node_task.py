@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ttt_bench import plugins
 from ttt_bench.errors import UserError
 from ttt_bench.launch.local import Board, Event, Result
 from ttt_bench.launch.pool import run_pool
@@ -56,6 +57,7 @@ class SweepTask:
             Counts, for submitit's own record; what matters lies in the store.
         """
         self._started, self._running = time.monotonic(), {}
+        plugins.use(self.context.plugins)
         result = Result()
         board = Board.of(self._startable(result))
         board.finished |= set(self.needs) | {w.id for w in self.works if w.id not in board.open}
