@@ -5,7 +5,7 @@ import re
 import pytest
 from tiny_sweep import REPOSITORY, TINY
 
-from ttt_bench.method.registry import discover, read_method
+from ttt_bench.method.registry import discover
 from ttt_bench.store.folder import SweepFolder
 
 PAGE = REPOSITORY / "docs" / "add-a-method.md"
@@ -41,4 +41,4 @@ def test_the_example_sweeps_with_two_settings(run, method_file, tmp_path):
 
 def test_option_defaults_are_read_without_running_the_file(method_file):
     method_file.write_text(method_file.read_text().replace('"""Mirror', 'raise SystemExit\n"""Mirror'))
-    assert read_method(method_file).options == {"weight": 1.0}
+    assert discover((method_file,))["mirror"].options == {"weight": 1.0}
