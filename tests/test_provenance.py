@@ -8,9 +8,11 @@ from ttt_bench.provenance import command
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["sweep", "--pairs", "rooms/studio->rooms/fog"], "sweep --pairs rooms/studio->rooms/fog"),
+        (["sweep", "--pairs", "rooms/studio->rooms/fog"], "sweep --pairs 'rooms/studio->rooms/fog'"),
         (["sweep", "--data", "nyudv2=/data/sets/NYUDv2"], "sweep --data nyudv2=.../NYUDv2"),
         (["sweep", "--out", "/home/someone/results/x"], "sweep --out .../x"),
+        (["sweep", "--data", "nyudv2=/home/a=b/x"], "sweep --data nyudv2=.../x"),
+        (["sweep", "--method", "/home/me/a.py,/home/me/b c.py"], "sweep --method '.../a.py,.../b c.py'"),
         (["report", "results/main"], "report results/main"),
         (["sweep", "--method=/a b/mine.py"], "sweep --method=.../mine.py"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -44,9 +45,16 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line, with the program's path cut to what a reader types, and folders to their last name."""
-    words = (re.sub(r"(^|[=,])/(?:[^/,=]+/)*(?=[^/,=])", r"\1.../", word) for word in sys.argv[1:])
-    return "python -m ttt_bench " + " ".join(words) if sys.argv else ""
+    """The command line, quoted for a shell; the program is called as a reader types it, folders by their last name."""
+    return shlex.join(["python", "-m", "ttt_bench", *map(_without_folders, sys.argv[1:])]) if sys.argv else ""
+
+
+def _without_folders(word: str) -> str:
+    """``/home/me/data`` -> ``.../data``, also after ``key=`` and in lists: where things lie is nobody's business."""
+    if word.startswith("/"):
+        return ",".join(f".../{path.rstrip('/').rpartition('/')[2]}" for path in re.split(r",(?=/)", word))
+    key, sign, rest = word.partition("=/")
+    return f"{key}={_without_folders('/' + rest)}" if sign else word
 
 
 def provenance(**more: Any) -> dict[str, Any]:

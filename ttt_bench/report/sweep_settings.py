@@ -45,7 +45,7 @@ def read_requests(folder: Path) -> Requests:
         accidents |= {cell["id"]: on.get(cell.get("pair"), {}) for cell in settings["cells"]}
     last = asked[-1] if asked else ()
     others = tuple(dict.fromkeys(metrics for metrics in asked if metrics != last))
-    return Requests(last, accidents, others, tuple(store.warnings))
+    return Requests(last, accidents, others, tuple(line.replace(f"{folder}/", "") for line in store.warnings))
 
 
 def with_choice(group: Group, requests: Requests) -> Group:

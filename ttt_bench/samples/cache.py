@@ -210,7 +210,8 @@ class SampleCache:
         for path in draft.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
-        draft.chmod(0o755)
+        with contextlib.suppress(OSError):  # a mount without modes: whoever reaches the folder may read it
+            draft.chmod(0o755)
         if self.folder.exists() and not self.complete:
             self._discard()
         try:
