@@ -186,11 +186,10 @@ def find_root(family: Family, member: str, roots: Mapping[str, Path]) -> Located
     Raises:
         UserError: nobody did, there is no such folder, or a folder is given for a domain that needs none.
     """
-    named = [family.name for family in list_families(Roots.of(roots).declared) if family.needs_root]
-    if not (family.named_by_user and member):
-        return locate(family.name, roots, named, family.download)
-    full = f"{family.name}/{member}"
-    return locate(full, roots, [*named, full], family.download)
+    reading = [other for other in list_families(Roots.of(roots).declared) if other.needs_root]
+    users = tuple(f"{other.name}/" for other in reading if other.named_by_user)
+    full = f"{family.name}/{member}" if family.named_by_user and member else family.name
+    return locate(full, roots, [*(other.name for other in reading), full], family.download, users)
 
 
 def given_roots(data: Iterable[str], options: FileOptions = USUAL, extra: tuple[Path, ...] = ()) -> Roots:

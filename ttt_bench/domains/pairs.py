@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.domains.catalogue import family_of, open_domain
-from ttt_bench.domains.contract import Domain
+from ttt_bench.domains.contract import SPLITS, Domain, Split
 from ttt_bench.errors import UserError
 from ttt_bench.tasks import IGNORE, TASKS, get_task, of_kind
 
@@ -100,6 +100,13 @@ def parse_pair(
             "Write source->target in quotes, for example --pairs 'rooms/studio->rooms/fog'.",
         )
     source, target = (open_domain(part, size, roots) for part in parts)
+    wanted: tuple[tuple[Domain, Split, str], ...] = ((source, "train", "source"), (target, "test", "target"))
+    for domain, split, what in wanted:
+        if not domain.length(split):
+            raise UserError(
+                f"{domain.name} has no {split} images: it cannot be the {what} of a pair.",
+                f"It has {', '.join(f'{domain.length(s)} {s}' for s in SPLITS if domain.length(s)) or 'none at all'}.",
+            )
     return make_pair(source, target, tasks)
 
 

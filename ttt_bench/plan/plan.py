@@ -168,7 +168,7 @@ def _cell(
         training=accidents.training(_fitted(config, available)),
         seed=seed,
         joint=joint,
-        scaling=accidents.scaling(accidents.source),
+        scaling=accidents.scaling(accidents.source, pair.source.scaling),
     )
     return Cell(
         pair=pair.name,
@@ -188,7 +188,7 @@ def _cell(
         precision=config.precision,
         compiled=config.compiled,
         input_noise=config.input_noise,
-        scaling=accidents.scaling(accidents.target),
+        scaling=accidents.scaling(accidents.target, pair.source.scaling),
         order=accidents.order,
         changed=tuple(call.changed),
         notes=_notes(pair.source, pair.target),

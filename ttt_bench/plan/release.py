@@ -136,10 +136,10 @@ class Accidents:
     def _on(self) -> tuple[Switch, ...]:
         return tuple(switch for switch in HARNESS if switch.name in self.names)
 
-    def scaling(self, side: str) -> str:
-        """Of the pixels of a domain of the family ``side``."""
+    def scaling(self, side: str, usual: str) -> str:
+        """Of the pixels of a domain of the family ``side``, for a network whose source has them as ``usual``."""
         wanted = (switch.scaling for switch in self._on if side == TASKONOMY)
-        return next((scaling for scaling in wanted if scaling != "imagenet"), "imagenet")
+        return next((scaling for scaling in wanted if scaling != "imagenet"), usual)
 
     @property
     def order(self) -> str:

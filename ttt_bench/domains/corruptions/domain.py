@@ -38,7 +38,7 @@ class Corrupted(Domain):
         self._domain, self._kind, self._severity = domain, kind, severity
         self.name = f"{domain.name}+{kind}:{severity}"
         self.tasks, self.classes, self.size = domain.tasks, domain.classes, domain.size
-        self.edge_definition = domain.edge_definition
+        self.edge_definition, self.scaling = domain.edge_definition, domain.scaling
 
     def length(self, split: Split) -> int:
         """As many as the clean domain."""

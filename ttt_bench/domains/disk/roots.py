@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ttt_bench.domains.disk.options import USUAL, FileOptions, Roots
-from ttt_bench.domains.pixels.opening import exists, explained, is_folder, read_text
+from ttt_bench.domains.disk.toml import read_toml
+from ttt_bench.domains.pixels.opening import exists, explained, is_folder
 from ttt_bench.errors import UserError, did_you_mean
 
 PREFIX = "TTT_BENCH_"
@@ -103,11 +103,12 @@ def at_home(text: str, origin: str) -> Path:
         ) from error
 
 
-def configured_roots(names: Iterable[str]) -> dict[str, Path]:
+def configured_roots(names: Iterable[str], users: tuple[str, ...] = ()) -> dict[str, Path]:
     """Folders in the user's configuration file, by domain; empty without that file.
 
     Args:
         names: domains that may be configured.
+        users: what other keys may begin with (``folder/``).
 
     Raises:
         UserError: the file is not TOML, or has a key or value that means nothing.
@@ -116,8 +117,8 @@ def configured_roots(names: Iterable[str]) -> dict[str, Path]:
     if not exists(path):
         return {}
     roots = {}
-    for key, value in _read_toml(path).items():
-        if key not in valid:
+    for key, value in read_toml(path, 'It holds lines such as nyudv2 = "/data/NYUDv2".').items():
+        if key not in valid and not (users and key.startswith(users)):
             raise UserError(f"{path}: unknown key {key!r}.", _nearest(key, valid))
         if not isinstance(value, str) or not value:
             raise UserError(f"{path}: {key} is not the name of a folder.", f'Write for example {key} = "/data/{key}".')
@@ -126,7 +127,9 @@ def configured_roots(names: Iterable[str]) -> dict[str, Path]:
     return roots
 
 
-def locate(name: str, given: Mapping[str, Path], names: Iterable[str], where: str = "") -> Located:
+def locate(
+    name: str, given: Mapping[str, Path], names: Iterable[str], where: str = "", users: tuple[str, ...] = ()
+) -> Located:
     """The folder of domain ``name``: ``--data`` first, then the environment, then the configuration file.
 
     Args:
@@ -134,12 +137,13 @@ def locate(name: str, given: Mapping[str, Path], names: Iterable[str], where: st
         given: folders from ``--data``.
         names: every domain that may be configured.
         where: in words, where the data can be had.
+        users: what names of the user's own begin with (``folder/``).
 
     Raises:
         UnnamedRootError: nobody named a folder.
         UserError: there is no folder of that name, or the configuration file is broken.
     """
-    found = _find(name, given, tuple(names))
+    found = _find(name, given, tuple(names), users)
     if found is None:
         download = f" It can be had from {where}." if where else ""
         raise UnnamedRootError(
@@ -163,25 +167,12 @@ def _why_not(path: Path) -> str:
     return "this is not a folder"
 
 
-def _find(name: str, given: Mapping[str, Path], names: tuple[str, ...]) -> Located | None:
+def _find(name: str, given: Mapping[str, Path], names: tuple[str, ...], users: tuple[str, ...]) -> Located | None:
     variable = environment_variable(name)
     if name in given:
         return Located(at_home(str(given[name]), f"--data {name}"), f"--data {name}={given[name]}")
     if os.environ.get(variable):
         origin = f"{variable}={os.environ[variable]}"
         return Located(at_home(os.environ[variable], origin), origin)
-    configured = configured_roots(names).get(name)
+    configured = configured_roots(names, users).get(name)
     return Located(configured, f"{name} = {configured} in {config_file()}") if configured else None
-
-
-def _read_toml(path: Path) -> dict[str, object]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    hint = 'It holds lines such as nyudv2 = "/data/NYUDv2".'
-    try:
-        content: dict[str, object] = tomllib.loads(read_text(path, hint))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {error}.", hint) from error
-    return content

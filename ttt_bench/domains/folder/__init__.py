@@ -1,0 +1,1 @@
+"""Data of your own: pictures with labels in a folder, described by one small file."""
