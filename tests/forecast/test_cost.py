@@ -9,7 +9,7 @@ from ttt_bench.method.registry import parse_methods
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import PRESETS, SweepConfig
-from ttt_bench.plan.work import Context, lay_out
+from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Train, lay_out
 from ttt_bench.store.folder import SweepFolder
 
 
@@ -39,12 +39,12 @@ def test_hours_are_iterations_times_the_stated_figure(tmp_path):
     made = plan(seeds=(0,))
     forecast = stated_forecast(made, SweepFolder(tmp_path / "main"))
     cost = cost_of(made, context(tmp_path), forecast)
-    assert cost.pieces == {"data": 2, "train": 2, "fit": 2, "cell": 4}
-    assert cost.seconds["train"] == pytest.approx(2 * 60_000 * forecast.training)
+    assert cost.pieces == {Decode: 2, Train: 2, Fit: 2, Adapt: 4}
+    assert cost.seconds[Train] == pytest.approx(2 * 60_000 * forecast.training)
     batches, scored = 10_000 // 8, 13
     adapted = 3 * batches * 40 * forecast.default  # bn, s4t, tttflow
     evaluations = (3 * scored + 1) * batches  # base never changes: once is enough
-    assert cost.seconds["cell"] == pytest.approx(adapted + evaluations * forecast.default / 2)
+    assert cost.seconds[Adapt] == pytest.approx(adapted + evaluations * forecast.default / 2)
     first, second = cost.lines
     assert "2 source trainings" in first
     assert "4 cells" in first
@@ -55,11 +55,11 @@ def test_hours_are_iterations_times_the_stated_figure(tmp_path):
 def test_a_branch_trained_with_the_network_is_not_fitted_again(tmp_path):
     made = plan("s4t,tttflow", seeds=(0,))
     forecast = Forecast(1.0, known=stated_forecast(made, SweepFolder(tmp_path)).known)
-    fits = {work.branches[0].method: forecast(work) for work in lay_out(made) if work.kind == "fit"}
+    fits = {work.branches[0].method: forecast(work) for work in lay_out(made) if isinstance(work, Fit)}
     assert fits["s4t"] == 0
     assert fits["tttflow"] == 20_000
     shared = plan("s4t", seeds=(0,), trainings=("shared",))
-    assert [forecast(work) for work in lay_out(shared) if work.kind == "fit"] == [20_000]
+    assert [forecast(work) for work in lay_out(shared) if isinstance(work, Fit)] == [20_000]
 
 
 def test_single_adapts_one_batch(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from ttt_bench.launch import local, pool
 from ttt_bench.launch.local import Board, Fault, Result
-from ttt_bench.plan.work import Context, Work
+from ttt_bench.plan.work import Adapt, Context
 from ttt_bench.store.failures import ATTEMPTS, KINDS, kind_of
 from ttt_bench.store.folder import SweepFolder
 
@@ -66,7 +66,7 @@ def test_preemptions_do_not_use_up_the_attempts_of_other_failures(tmp_path):
     assert folder.failure("c").counts == {"preempted": 5, "killed": 1}
 
 
-WORK = Work("w1", "cell", "a cell")
+WORK = Adapt("w1", "a cell", cell=None)
 
 
 def execute(tmp_path, monkeypatch, script, jobs=1):
@@ -84,7 +84,7 @@ def execute(tmp_path, monkeypatch, script, jobs=1):
     monkeypatch.setattr(pool, "_serve", scripted.serve)
     events, result = [], Result()
     context = Context(tmp_path / "sweep", tmp_path / "cache", {})
-    board = Board.of([WORK, Work("w2", "cell", "another cell")])
+    board = Board.of([WORK, Adapt("w2", "another cell", cell=None)])
     pool.run_pool(board, context, jobs, result, lambda event, work, *_: events.append((event, work.id)))
     return result, events, SweepFolder(context.folder)
 
@@ -161,7 +161,7 @@ def test_a_later_sweep_takes_up_what_the_machine_broke_but_not_what_the_code_bro
         folder.fail("w3", "a third", "MemoryError", "out-of-memory")
     done = []
     monkeypatch.setattr("ttt_bench.launch.worker.do", lambda work, *_: done.append(work.id))
-    works = [WORK, Work("w2", "cell", "another cell"), Work("w3", "cell", "a third")]
+    works = [WORK, Adapt("w2", "another cell", cell=None), Adapt("w3", "a third", cell=None)]
     result = local.execute(works, context, retry_failed=False)
     assert done == ["w1"]
     assert {work.id for work, _ in result.failed} == {"w2", "w3"}

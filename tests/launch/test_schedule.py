@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttt_bench.launch.slurm.schedule import MOST_GROUPS, STAGES, Limits, schedule, select, share, without_idle
-from ttt_bench.plan.work import Work
+from ttt_bench.plan.work import Adapt, Decode, Fit, Train
 
 
 def seconds(_work):
@@ -16,7 +17,11 @@ def seconds(_work):
 
 
 def work(id, kind="cell", *needs):
-    return Work(id, kind, f"{kind} {id}", frozenset(needs))
+    make = {
+        "data": partial(Decode, data=None), "train": partial(Train, source=None),
+        "fit": partial(Fit, source=None, branches=()), "cell": partial(Adapt, cell=None),
+    }[kind]  # fmt: skip
+    return make(id, f"{kind} {id}", frozenset(needs))
 
 
 def plan(sources=2, cells=5, fits=True):

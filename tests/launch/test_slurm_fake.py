@@ -14,7 +14,7 @@ from ttt_bench.launch.slurm.node_task import SweepTask
 from ttt_bench.launch.slurm.profile import read_profile
 from ttt_bench.launch.slurm.schedule import JobArray, Task
 from ttt_bench.launch.slurm.submissions import latest_elements, read_submissions
-from ttt_bench.plan.work import Context, Work
+from ttt_bench.plan.work import Adapt, Context, Train
 from ttt_bench.store.folder import SweepFolder
 
 GOLDEN = REPOSITORY / "tests/golden/slurm"
@@ -186,8 +186,8 @@ def test_work_whose_task_died_without_a_word_is_counted_and_taken_up(run, slurm,
 @pytest.fixture
 def task(tmp_path, monkeypatch):
     """Two cells and the training that they need, whose pool is replaced by a note of what it was given."""
-    train = Work("t", "train", "train rooms/studio")
-    cells = (Work("a", "cell", "cell a", frozenset("t")), Work("b", "cell", "cell b", frozenset("t")))
+    train = Train("t", "train rooms/studio", source=None)
+    cells = (Adapt("a", "cell a", frozenset("t"), cell=None), Adapt("b", "cell b", frozenset("t"), cell=None))
     context = Context(tmp_path / "results", tmp_path / "cache", {})
     given = []
     monkeypatch.setattr(tasks, "run_pool", lambda board, *_: given.append(list(board.open)))

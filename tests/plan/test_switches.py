@@ -17,7 +17,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.method.configured import MethodCall
 from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.plan import plan as plan_module
-from ttt_bench.plan.plan import make_plan
+from ttt_bench.plan.plan import make_plan, source_data, target_data
 from ttt_bench.plan.release import Accidents, delta_metrics, parse_released, switches
 from ttt_bench.plan.sweep import PRESETS, SweepConfig
 from ttt_bench.tasks import metric_by_id
@@ -168,8 +168,8 @@ def test_cells_say_what_is_unusual_about_them(plan):
 
 def test_data_is_asked_for_with_its_scaling(plan):
     made = plan("nyudv2->taskonomy", "input-scaling")
-    assert made.target_data(made.cells[0]).scaling == "symmetric"
-    assert made.source_data(made.sources[0]).scaling == "imagenet"
+    assert target_data(made.cells[0]).scaling == "symmetric"
+    assert source_data(made.sources[0]).scaling == "imagenet"
 
 
 def test_an_option_given_to_the_method_wins(plan):

@@ -197,7 +197,7 @@ def test_a_mount_without_chmod_utime_and_fsync_is_good_enough(tmp_path, monkeypa
     folder.save(make_trajectory("a"))
     folder.remember("s", {"cells": []})
     folder.remember("s", {"cells": []})
-    claim = folder.claim("a", "work")
+    claim = Claim(tmp_path / "claims/a.json", "work")
     assert claim.acquire()
     claim.release()
     assert json.loads((tmp_path / "sweeps/s.json").read_text())["sequence"] == 1

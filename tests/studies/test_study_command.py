@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ttt_bench.report.runs import read_run
-from ttt_bench.studies.parts import NOISE_SCALES, RATIOS
+from ttt_bench.studies.mask_ratio import RATIOS
+from ttt_bench.studies.noise import SCALES
 
 pytestmark = pytest.mark.slow
 
@@ -82,11 +83,11 @@ def test_noise_takes_delta_against_both_bases(study, run):
     folder, _ = study("noise", "--methods", "tent")
     page = check_outputs(folder)
     table = frame(folder).set_index(["input_noise", "label"])
-    assert set(table.index.get_level_values(0)) == set(NOISE_SCALES)
+    assert set(table.index.get_level_values(0)) == set(SCALES)
     noisy, clean = table["last/delta_mean"], table["last/delta_clean_mean"]
     for method in ("base", "bn", "tent"):
         assert noisy[0.0, method] == clean[0.0, method], "without noise both bases are the same one"
-    for scale in NOISE_SCALES:
+    for scale in SCALES:
         assert noisy[scale, "base"] == 0
     assert clean[0.4, "base"] != 0
     depth = {s: table.loc[(s, "base"), "last/depth/rmse_mean"] for s in (0.0, 0.4)}

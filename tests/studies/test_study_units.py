@@ -9,9 +9,9 @@ import torch
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.errors import UserError
 from ttt_bench.measurements.affinity import cosines
+from ttt_bench.measurements.catalogue import measures_of
 from ttt_bench.measurements.latents import slice_branch, slice_method
 from ttt_bench.measurements.numbers import TOTAL, gap, retained
-from ttt_bench.measurements.probes import probes_of
 from ttt_bench.measurements.tbs_mask import tbs_losses
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Model
@@ -19,9 +19,12 @@ from ttt_bench.method.registry import parse_methods
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.sweep import SweepConfig
+from ttt_bench.plan.work import Decode, Fit, Measure, Train, lay_out, with_needs
 from ttt_bench.samples.loading import SampleSet
-from ttt_bench.studies.catalogue import STUDIES, find_study, study_help
-from ttt_bench.studies.parts import NOISE_SCALES, RATIOS, study_parts
+from ttt_bench.studies.catalogue import find_study, studies, study_help
+from ttt_bench.studies.mask_ratio import RATIOS
+from ttt_bench.studies.noise import SCALES
+from ttt_bench.studies.parts import Request
 from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
 FOG = "rooms/studio->rooms/fog"
@@ -125,7 +128,7 @@ def options_by_title(part):
 
 
 def test_components_are_those_of_table_2():
-    [part] = study_parts(STUDIES["components"], config("s4t(loss_weight=0.5)"))
+    [part] = studies()["components"].parts(config("s4t(loss_weight=0.5)"), Request())
     rows = options_by_title(part)
     assert list(dict.fromkeys(part.titles.values())) == [
         "base", "bn", "TBS", "TBS + projection", "TBS + mask, image", "TBS + projection + mask",
@@ -141,7 +144,7 @@ def test_masking_and_ratios_vary_nothing_else():
         ("masking", "strategy", ["random", "disjoint", "same", "task"]),
         ("mask-ratio", "mask_ratio", list(RATIOS)),
     ):
-        [part] = study_parts(STUDIES[name], config())
+        [part] = studies()[name].parts(config(), Request())
         rows = [options for title, options in options_by_title(part).items() if title not in ("base", "bn")]
         assert [options[key] for options in rows] == values
         assert len({str({k: v for k, v in options.items() if k != key}) for options in rows}) == 1
@@ -149,39 +152,49 @@ def test_masking_and_ratios_vary_nothing_else():
 
 
 def test_noise_and_single_tasks_are_parts():
-    noise = study_parts(STUDIES["noise"], config("tent"))
-    assert [float(part.key) for part in noise] == list(NOISE_SCALES)
+    noise = studies()["noise"].parts(config("tent"), Request())
+    assert [float(part.key) for part in noise] == list(SCALES)
     assert len({cell.branch.id for part in noise for cell in part.plan.cells if cell.method == "tent"}) == 1
-    assert [{cell.input_noise for cell in part.plan.cells} for part in noise] == [{s} for s in NOISE_SCALES]
-    single = study_parts(STUDIES["single-task"], config(tasks=("depth", "edge")))
+    assert [{cell.input_noise for cell in part.plan.cells} for part in noise] == [{s} for s in SCALES]
+    single = studies()["single-task"].parts(config(tasks=("depth", "edge")), Request())
     assert [(part.key, {c.source.tasks for c in part.plan.cells}) for part in single] == [
         ("multi", {("depth", "edge")}), ("depth", {("depth",)}), ("edge", {("edge",)}),
     ]  # fmt: skip
 
 
 def test_two_base_methods_keep_their_rows_apart():
-    [part] = study_parts(STUDIES["masking"], config("s4t,s4t(loss_weight=1.0)"))
+    [part] = studies()["masking"].parts(config("s4t,s4t(loss_weight=1.0)"), Request())
     assert "(c) same [s4t]" in part.titles.values()
     assert "(c) same [s4t(loss_weight=1)]" in part.titles.values()
 
 
 def test_impossible_requests_say_why():
     with pytest.raises(UserError, match=r"varies mask_ratio.*tent does not have"):
-        study_parts(STUDIES["mask-ratio"], config("tent"))
+        studies()["mask-ratio"].parts(config("tent"), Request())
     with pytest.raises(UserError, match="needs a method beside the controls"):
-        study_parts(STUDIES["noise"], config("bn"))
+        studies()["noise"].parts(config("bn"), Request())
 
 
 def test_a_branch_is_measured_once_whatever_the_protocols():
-    [part] = study_parts(STUDIES["tbs-mask"], config(protocols=("online", "episodic"), seeds=(0, 1)))
-    assert len(probes_of(STUDIES["tbs-mask"], part.plan)) == 2
-    assert len(probes_of(STUDIES["affinity"], part.plan)) == 4
-    tuned = {probe.id for probe in probes_of(STUDIES["affinity"], part.plan, iterations=7)}
-    assert not tuned & {probe.id for probe in probes_of(STUDIES["affinity"], part.plan)}
+    [part] = studies()["tbs-mask"].parts(config(protocols=("online", "episodic"), seeds=(0, 1)), Request())
+    works = lay_out(part.plan)
+    assert len(measures_of("tbs-mask", part.plan, works)) == 2
+    assert len(measures_of("affinity", part.plan, works)) == 4
+    tuned = {work.id for work in measures_of("affinity", part.plan, works, iterations=7)}
+    assert not tuned & {work.id for work in measures_of("affinity", part.plan, works)}
+
+
+def test_a_measurement_needs_what_it_looks_at_and_nothing_else():
+    [part] = studies()["tbs-mask"].parts(config(), Request())
+    works = lay_out(part.plan)
+    [mask], [affinity] = (measures_of(name, part.plan, works) for name in ("tbs-mask", "affinity"))
+    kinds = [type(work) for work in with_needs([mask], works)]
+    assert kinds == [Decode, Train, Fit, Measure], "no target's images, no cell"
+    assert [type(work) for work in with_needs([affinity], works)] == [Decode, Train, Fit, Decode, Measure]
 
 
 def test_every_study_is_listed_in_a_line_and_typos_are_met():
-    for name, study in STUDIES.items():
+    for name, study in studies().items():
         [line] = [line for line in study_help().splitlines() if line.strip().startswith(f"{name} ")]
         assert len(line) < 80
         assert study.question.endswith("?")

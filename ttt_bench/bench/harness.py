@@ -14,14 +14,15 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.bench.scale import scale_costs
 from ttt_bench.cell.run import run_cell
 from ttt_bench.cell.spec import Cell
-from ttt_bench.launch.worker import do, open_samples
+from ttt_bench.launch.worker import do
 from ttt_bench.method import registry
 from ttt_bench.method.configured import MethodCall
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.plan.plan import make_plan
+from ttt_bench.plan.plan import make_plan, target_data
 from ttt_bench.plan.sweep import SweepConfig
-from ttt_bench.plan.work import Context, Work, lay_out
+from ttt_bench.plan.work import Adapt, Context, lay_out
 from ttt_bench.samples.loading import SampleSet
+from ttt_bench.samples.opening import open_samples
 from ttt_bench.source.branches import load_model
 from ttt_bench.source.spec import training_preset
 from ttt_bench.store.trajectory import Trajectory
@@ -33,7 +34,6 @@ def harness_costs() -> dict[str, float]:
     """Seconds of a small cell and of its bare arithmetic, of data, store and report, and of 1,000 finished cells."""
     with tempfile.TemporaryDirectory() as folder:
         work, samples = _ready(Path(folder))
-        assert work.cell is not None
         costs, trajectory = _cell_costs(work.cell, samples, Path(folder))
         return {
             **costs,
@@ -42,7 +42,7 @@ def harness_costs() -> dict[str, float]:
         }
 
 
-def _ready(folder: Path) -> tuple[Work, SampleSet]:
+def _ready(folder: Path) -> tuple[Adapt, SampleSet]:
     """A small cell of TENT with everything it needs on disk."""
     config = SweepConfig(
         pairs=("rooms/studio->rooms/fog",),
@@ -56,11 +56,10 @@ def _ready(folder: Path) -> tuple[Work, SampleSet]:
     context = Context(folder, folder, {})
     works = lay_out(plan)
     for work in works:
-        if work.kind != "cell":
+        if not isinstance(work, Adapt):
             do(work, context, lambda *_: None)
-    work = next(w for w in works if w.cell is not None and w.cell.method == "tent")
-    assert work.data is not None
-    return work, open_samples(work.data, context)
+    work = next(w for w in works if isinstance(w, Adapt) and w.cell.method == "tent")
+    return work, open_samples(target_data(work.cell), context.roots, context.decoded)
 
 
 def _cell_costs(cell: Cell, samples: SampleSet, folder: Path) -> tuple[dict[str, float], Trajectory]:

@@ -99,11 +99,14 @@ def study(
             rich_help_panel=Model,
         ),
     ] = None,
+    executor: Executor = "local",
+    profile: ProfileFile = None,
 ) -> None:
     """Run one of the paper's studies: everything of it that is not there yet."""
+    from ttt_bench.cli.cluster import chosen
     from ttt_bench.cli.study import run_study
 
-    run_study(which, request, jobs, device, figures, finetune_iterations)
+    run_study(which, request, jobs, device, figures, finetune_iterations, chosen(executor, profile, jobs))
 
 
 app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from ttt_bench.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from ttt_bench.launch.slurm.profile import Profile
     from ttt_bench.launch.slurm.submit import Prepared
+    from ttt_bench.plan.work import Work
 
 MOST_FATES = 5
 """Dead tasks that are told one by one."""
@@ -48,29 +51,39 @@ def show_submission(request: Request, profile: Path, retry: str = "") -> None:
     """Print exactly what ``sweep --executor slurm`` would submit; change nothing."""
     from ttt_bench.launch.slurm.profile import read_profile
     from ttt_bench.launch.slurm.submit import prepare
+    from ttt_bench.plan.work import lay_out
 
     read = read_profile(profile)
-    prepared = prepare(request.plan(), request.context(), read, _retry(retry))
+    prepared = prepare(lay_out(request.plan()), request.context(), read, _retry(retry))
     _print(request, prepared, read)
 
 
 def submit_sweep(request: Request, profile: Path, retry: str) -> None:
-    """Submit everything that is missing, and return."""
+    """Submit everything of a sweep that is missing, and return."""
     from ttt_bench.cli.sweep import remember
-    from ttt_bench.launch.slurm.profile import read_profile
-    from ttt_bench.launch.slurm.submit import prepare, settle_lost, submit
     from ttt_bench.plan.work import lay_out
     from ttt_bench.store.folder import SweepFolder
 
-    read, context, folder = read_profile(profile), request.context(), SweepFolder(request.folder)
     plan = request.plan()
-    again = _retry(retry)
-    settled = settle_lost(folder, lay_out(plan), context)
+    remembering = partial(remember, request, plan, SweepFolder(request.folder))
+    submit_works(request, lay_out(plan), profile, retry, remembering)
+
+
+def submit_works(
+    request: Request, works: list[Work], profile: Path, retry: str, before: Callable[[], None] = lambda: None
+) -> None:
+    """Submit what of ``works`` is missing, and return; ``before`` is called when nothing stands against it."""
+    from ttt_bench.launch.slurm.profile import read_profile
+    from ttt_bench.launch.slurm.submit import prepare, settle_lost, submit
+    from ttt_bench.store.folder import SweepFolder
+
+    read, context, again = read_profile(profile), request.context(), _retry(retry)
+    settled = settle_lost(SweepFolder(request.folder), works, context)
     if settled.lost:
         _say(f"{len(settled.lost)} tasks had died without a word; their work is taken up again.")
     for fate in settled.stillborn[:MOST_FATES]:
         _say(f"ended before it began: {fate}")
-    prepared = prepare(plan, context, read, again)
+    prepared = prepare(works, context, read, again)
     _print(request, prepared, read)
     if prepared.unsure:
         raise UserError(
@@ -78,7 +91,7 @@ def submit_sweep(request: Request, profile: Path, retry: str) -> None:
             f"submission; submitting now could do them twice.",
             "Run the same command again in a minute, or where squeue works.",
         )
-    remember(request, plan, folder)
+    before()
     if not prepared.schedule.arrays:
         _say("Nothing to submit.")
         return
@@ -155,10 +168,10 @@ def _short(after: list[str]) -> str:
 def summary(prepared: Prepared, profile: Profile) -> list[str]:
     """What the table does not say: cells by fate, cost, and where the numbers come from."""
     selection, schedule = prepared.selection, prepared.schedule
-    cells = sum(work.kind == "cell" for work in schedule.works)
+    cells = sum(work.goal for work in schedule.works)
     tasks = sum(len(array.tasks) for array in schedule.arrays)
-    failed = sum(work.kind == "cell" for work in selection.failed)
-    blocked = sum(work.kind == "cell" for work in selection.blocked)
+    failed = sum(work.goal for work in selection.failed)
+    blocked = sum(work.goal for work in selection.blocked)
     lines = [
         f"cells: {cells} to submit, {selection.done} are there, {selection.queued} already queued, "
         f"{failed} failed earlier, {blocked} blocked by a failure" + " (--retry failed)" * bool(failed or blocked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ttt_bench.cli.options import Request
 from ttt_bench.errors import UserError
+from ttt_bench.plan.artifacts import done_of
 from ttt_bench.plan.work import Work
-from ttt_bench.store.folder import SweepFolder
 
 
 def resolve_device(device: str, works: list[Work], request: Request) -> str:
@@ -14,8 +14,8 @@ def resolve_device(device: str, works: list[Work], request: Request) -> str:
     Raises:
         UserError: there is no such device, or it lacks the arithmetic asked for.
     """
-    cells = [work.id for work in works if work.kind == "cell"]
-    if cells and set(cells) <= SweepFolder(request.folder).done():
+    goals = [work for work in works if work.goal]
+    if goals and len(done_of(goals, request.context())) == len(goals):
         return "cpu"
     from ttt_bench.adaptation.execution import Execution
 

@@ -13,9 +13,9 @@ from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
 from ttt_bench.method import registry
 from ttt_bench.networks.config import IMAGENET_FILES
 from ttt_bench.networks.hub import is_broken, weights_folder
-from ttt_bench.plan.artifacts import bytes_to_decode, domain_of
+from ttt_bench.plan.artifacts import bytes_to_decode
 from ttt_bench.plan.plan import Plan
-from ttt_bench.plan.work import Work, lay_out
+from ttt_bench.plan.work import Decode, Work, lay_out
 from ttt_bench.store.folder import SweepFolder
 
 
@@ -135,7 +135,8 @@ def data_lines(works: list[Work], request: Request) -> list[str]:
 
 def _said_of_data(works: list[Work], request: Request) -> list[str]:
     """What was assumed, measured or left out, and what is implausible, once for a domain and its corruptions."""
-    domains = [domain_of(need, request.context()) for need in dict.fromkeys(w.data for w in works) if need is not None]
+    needs = dict.fromkeys(work.data for work in works if isinstance(work, Decode))
+    domains = [need.open(request.context().roots) for need in needs]
     notes = dict.fromkeys(f"data: {note}" for domain in domains for note in domain.notes())
     doubts = dict.fromkeys(f"data, implausible: {doubt}" for domain in domains for doubt in domain.doubts())
     return [*notes, *doubts]

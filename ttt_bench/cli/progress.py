@@ -18,7 +18,7 @@ from rich.progress import (
 from ttt_bench.cli.console import PlainConsole
 from ttt_bench.launch.local import Event
 from ttt_bench.names import shown
-from ttt_bench.plan.work import Work
+from ttt_bench.plan.work import Adapt, Work
 
 SPEAK_SECONDS = 30.0
 
@@ -82,7 +82,7 @@ class SweepProgress:
         self._bars.update(self._overall, completed=min(self._over, self._total))
         if event == "failed":
             self._console.print(f"failed: {work.label}: {text}", style="red")
-        elif event == "done" and (work.kind != "cell" or not self._console.is_terminal):
+        elif event == "done" and (not isinstance(work, Adapt) or not self._console.is_terminal):
             self._console.print(f"{work.label} ({seconds:.1f} s)", style="dim")
 
     def _drop(self, work: Work) -> float:

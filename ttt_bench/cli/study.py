@@ -7,25 +7,25 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ttt_bench.cli.cluster import submit_works
 from ttt_bench.cli.console import PlainConsole, console, wide
-from ttt_bench.cli.devices import resolve_device
 from ttt_bench.cli.options import Request
-from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.cli.sweep import remember, say, work_off
-from ttt_bench.measurements.probes import Probe, probes_of, run_probe, stored
-from ttt_bench.plan.work import Work, lay_out
+from ttt_bench.measurements.catalogue import measures_of, stored
+from ttt_bench.plan.work import Adapt, Measure, Train, Work, lay_out, with_needs
 from ttt_bench.provenance import command
 from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.studies.catalogue import UNNAMED, Study, find_study
-from ttt_bench.studies.parts import Part, study_parts
+from ttt_bench.studies.catalogue import UNNAMED, find_study
+from ttt_bench.studies.contract import Stored, Study
+from ttt_bench.studies.parts import Part
+from ttt_bench.studies.parts import Request as Places
 
 
 @dataclass(frozen=True)
@@ -35,80 +35,57 @@ class Job:
     study: Study
     request: Request
     parts: tuple[Part, ...]
-    probes: tuple[Probe, ...]
+    works: tuple[Work, ...]
+    measures: tuple[Measure, ...]
+    """Those of the works that measure."""
 
 
-def run_study(name: str, request: Request, jobs: int, device: str, figures: bool, finetune: int | None) -> None:
-    """Do what of a study is missing, then write its tables and its figure."""
-    study = find_study(name)
-    if request.name == UNNAMED:
-        request = replace(request, name=f"study-{study.name}")
-    start = time.monotonic()
-    parts = study_parts(study, request.config, request.roots, request.extra_methods)
-    probes = probes_of(study, parts[0].plan, finetune) if study.kind == "probe" else []
-    job = Job(study, request, parts, tuple(probes))
-    works = _works(job)
-    _say_plan(job, works)
-    for part in parts:
-        remember(replace(request, config=part.plan.config), part.plan, SweepFolder(request.folder))
-    result = work_off(request, works, jobs, device, retry_failed=True, keep_idle=study.name == "tbs-mask")
-    if not (result.failed or result.blocked):
-        _measure(job, works, device)
-    say(result, SweepFolder(request.folder), time.monotonic() - start)
+def run_study(
+    name: str, request: Request, jobs: int, device: str, figures: bool, finetune: int | None, profile: Path | None
+) -> None:
+    """Do what of a study is missing, here or on a cluster; here, then write its tables and its figure."""
+    start, job = time.monotonic(), _job(name, request, finetune)
+    _say_plan(job)
+    for part in job.parts:
+        remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
+    if profile is not None:
+        submit_works(job.request, list(job.works), profile, retry="")
+        _report(job, figures)
+        return
+    result = work_off(job.request, list(job.works), jobs, device, retry_failed=True)
+    say(result, SweepFolder(job.request.folder), time.monotonic() - start)
     _report(job, figures)
     if result.failed or result.blocked:
         sys.exit(1)
 
 
-def _say_plan(job: Job, works: Sequence[Work]) -> None:
-    kinds = Counter(work.kind for work in works)
-    probes = f", {len(job.probes)} measurements" if job.probes else ""
+def _job(name: str, request: Request, finetune: int | None) -> Job:
+    study = find_study(name)
+    if request.name == UNNAMED:
+        request = replace(request, name=f"study-{study.name}")
+    parts = study.parts(request.config, Places(request.roots, request.extra_methods))
+    works = list({work.id: work for part in parts for work in lay_out(part.plan)}.values())
+    measures = measures_of(study.measurement, parts[0].plan, works, finetune) if study.measurement else []
+    goals = [work for work in works if work.goal] if study.adapts else []
+    return Job(study, request, parts, tuple(with_needs([*goals, *measures], works)), tuple(measures))
+
+
+def _say_plan(job: Job) -> None:
+    kinds = Counter(type(work) for work in job.works)
+    measured = f", {kinds[Measure]} measurements" if job.measures else ""
     console.print(
         f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
-        f"{kinds['train']} source networks, {kinds['cell']} cells{probes} "
-        f"into {job.request.folder}",
+        f"{kinds[Train]} source networks, {kinds[Adapt]} cells{measured} into {job.request.folder}"
     )
-
-
-def _works(job: Job) -> list[Work]:
-    """All work of all parts, once each; the TBS study adapts nothing."""
-    works = {work.id: work for part in job.parts for work in lay_out(part.plan)}
-    if job.study.name != "tbs-mask":
-        return list(works.values())
-    cells = {probe.cell.id for probe in job.probes if not probe.path(job.request.folder).exists()}
-    wanted = {need for id in cells for need in works[id].needs}
-    wanted |= {need for id in wanted for need in works[id].needs}
-    # A cell needs its target's images, which nobody looks at here.
-    return [work for work in works.values() if work.id in wanted and not _of_target(work)]
-
-
-def _of_target(work: Work) -> bool:
-    return work.kind == "data" and work.data is not None and work.data.split == "test"
-
-
-def _measure(job: Job, works: Sequence[Work], device: str) -> None:
-    """Do the measurements that are not stored yet, one after the other."""
-    request, plan = job.request, job.parts[0].plan
-    missing = [probe for probe in job.probes if not probe.path(request.folder).exists()]
-    if not missing:
-        return
-    chosen = resolve_device(device, [], request)
-    context = request.context(chosen)
-    with SweepProgress(console, len(missing)) as progress:
-        for probe in missing:
-            work = Work(probe.id, "fit", probe.label)
-            progress("started", work, 0, 1, "")
-            run_probe(probe, plan, context, partial(progress, "progress", work))
-            progress("done", work, 1, 1, "")
 
 
 def _report(job: Job, figures: bool) -> None:
     from ttt_bench.studies.writing import write_study
 
     folder = job.request.folder
-    raw = stored(job.probes, folder)
     with console.status("Making tables and the figure"):
-        paths, tables = write_study(job.study, job.parts, raw, folder, command(), figures)
+        there = Stored(job.parts, folder, stored(job.measures, folder))
+        paths, tables = write_study(job.study, there, command(), figures)
     screen = wide(WIDTH)
     for table in tables:
         _show(table, screen)

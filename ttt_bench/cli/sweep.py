@@ -15,7 +15,7 @@ from ttt_bench.files import remove_leftovers
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
-from ttt_bench.plan.work import Work, lay_out
+from ttt_bench.plan.work import Fit, Train, Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.store.folder import SweepFolder
 
@@ -47,12 +47,16 @@ def run_training(request: Request, jobs: int, device: str) -> None:
     start = time.monotonic()
     plan = request.plan()
     works = lay_out(plan)
-    wanted = {w.id for w in works if w.kind in ("train", "fit")}
-    needed = wanted.union(*(w.needs for w in works if w.id in wanted))
-    result = work_off(request, [w for w in works if w.id in needed], jobs, device, True, keep_idle=True)
+    result = work_off(request, _trainings(works), jobs, device, True, keep_idle=True)
     say(result, SweepFolder(request.folder), time.monotonic() - start)
     if result.failed or result.blocked:
         sys.exit(1)
+
+
+def _trainings(works: list[Work]) -> list[Work]:
+    wanted = [w for w in works if isinstance(w, (Train, Fit))]
+    read = set().union(*(w.needs for w in wanted))
+    return [w for w in works if w in wanted or w.id in read]
 
 
 def work_off(

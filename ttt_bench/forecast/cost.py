@@ -9,7 +9,7 @@ from ttt_bench.forecast.forecast import Forecast, make_forecast
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.artifacts import pending
 from ttt_bench.plan.plan import Plan
-from ttt_bench.plan.work import Context, Kind, lay_out
+from ttt_bench.plan.work import CLASSES, Context, Work, lay_out
 from ttt_bench.store.folder import SweepFolder
 
 REFERENCE_SECONDS = 1.38
@@ -26,20 +26,14 @@ MULTIPLY_ADDS = {
     "resnext50_32x4d": 4.23, "wide_resnet50_2": 11.40,
 }  # fmt: skip
 """10^9 per image of 224x224."""
-NAMES: dict[Kind, tuple[str, str]] = {
-    "data": ("decoding", "decodings"),
-    "train": ("source training", "source trainings"),
-    "fit": ("fit", "fits"),
-    "cell": ("cell", "cells"),
-}
 
 
 @dataclass(frozen=True)
 class Cost:
     """What is still to be done, in pieces and in seconds of one worker."""
 
-    pieces: Counter[Kind]
-    seconds: dict[Kind, float]
+    pieces: Counter[type[Work]]
+    seconds: dict[type[Work], float]
     basis: str
 
     @property
@@ -48,8 +42,8 @@ class Cost:
         if not self.pieces:
             return ["cost: nothing is left to do"]
         parts = [
-            f"{self.pieces[kind]} {NAMES[kind][self.pieces[kind] != 1]} {span(self.seconds[kind])}"
-            for kind in NAMES
+            f"{self.pieces[kind]} {kind.nouns[self.pieces[kind] != 1]} {span(self.seconds[kind])}"
+            for kind in CLASSES
             if self.pieces[kind]
         ]
         total = span(sum(self.seconds.values()))
@@ -59,10 +53,10 @@ class Cost:
 def cost_of(plan: Plan, context: Context, forecast: Forecast) -> Cost:
     """The cost of what ``plan`` still lacks."""
     left = pending(lay_out(plan), context)
-    seconds: dict[Kind, float] = {}
+    seconds: dict[type[Work], float] = {}
     for work in left:
-        seconds[work.kind] = seconds.get(work.kind, 0.0) + forecast(work)
-    return Cost(Counter(work.kind for work in left), seconds, forecast.basis)
+        seconds[type(work)] = seconds.get(type(work), 0.0) + forecast(work)
+    return Cost(Counter(type(work) for work in left), seconds, forecast.basis)
 
 
 def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:
@@ -74,7 +68,7 @@ def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:
         "stated for two CPU cores, from docs/costs.md by image, batch and network size; methods differ by 11 times, "
         "a GPU is far faster; --probe times two steps of each here"
     )
-    return make_forecast(plan, folder, update, training, origin)
+    return make_forecast(plan.cells, plan.extra_methods, folder, update, training, origin)
 
 
 def encoder_seconds(network: NetworkConfig, size: tuple[int, int], batch_size: int) -> float:

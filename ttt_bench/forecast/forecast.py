@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -14,8 +15,8 @@ from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.method import registry
 from ttt_bench.method.info import MethodInfo
-from ttt_bench.plan.plan import Plan
-from ttt_bench.plan.work import Work
+from ttt_bench.plan.work import Adapt, Decode, Fit, Measure, Train, Work
+from ttt_bench.source.spec import SourceSpec
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import read_seconds
 
@@ -49,18 +50,26 @@ class Forecast:
 
     def __call__(self, work: Work) -> float:
         """Forecast of ``work`` in seconds."""
-        if work.cell is not None:
-            return self._cell(work.cell)
-        if work.kind == "data":
-            return SECONDS_PER_IMAGE * (work.data.count if work.data else 0)
-        if work.source is None:
-            return 0.0
-        pace = self.trainings.get(work.source.id, self.training or self.default)
-        return pace * (work.source.training.iterations if work.kind == "train" else self._fit_iterations(work))
+        match work:
+            case Decode():
+                return SECONDS_PER_IMAGE * work.data.count
+            case Train():
+                return self._iteration(work.source) * work.source.training.iterations
+            case Fit():
+                return self._iteration(work.source) * self._fit_iterations(work)
+            case Adapt():
+                return self._cell(work.cell)
+            case Measure():
+                # The method and ``bn`` are run over the target, a model may be fine-tuned.
+                return 2 * self._cell(work.cell) + self._iteration(work.cell.source) * work.iterations
+            case _:
+                return 0.0
 
-    def _fit_iterations(self, work: Work) -> int:
+    def _iteration(self, source: SourceSpec) -> float:
+        return self.trainings.get(source.id, self.training or self.default)
+
+    def _fit_iterations(self, work: Fit) -> int:
         """Branches that were trained with the network are not fitted again; statistics are forwards only."""
-        assert work.source is not None
         infos = [(branch, self.known.get(branch.method)) for branch in work.branches]
         fitted = any(
             info is None or info.branch == "after" or (info.branch == "joint" and branch.source.joint is None)
@@ -107,13 +116,18 @@ def setting(cell: Cell) -> Setting:
 
 
 def make_forecast(
-    plan: Plan, folder: SweepFolder, default: float, training: float = 0.0, origin: str = Forecast.origin
+    cells: Iterable[Cell],
+    extra_methods: tuple[Path, ...],
+    folder: SweepFolder,
+    default: float,
+    training: float = 0.0,
+    origin: str = Forecast.origin,
 ) -> Forecast:
     """Measure the kinds of cells of which ``folder`` holds finished ones."""
-    known = registry.discover(plan.extra_methods)
+    known = registry.discover(extra_methods)
     static = frozenset(name for name, info in known.items() if not info.adapts)
     paces: dict[Setting, list[tuple[float, float]]] = {}
-    for cell in _finished(plan.cells, folder):
+    for cell in _finished(cells, folder):
         found = paces.setdefault(setting(cell), [])
         if len(found) < SAMPLES:
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ttt_bench.errors import UserError
-from ttt_bench.plan.artifacts import claim_for, is_done
+from ttt_bench.plan.artifacts import claim_for, is_done, standing
 from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.failures import Kind, kind_of
 from ttt_bench.store.folder import SweepFolder
@@ -123,36 +123,38 @@ def execute(
 def _strike_done(
     board: Board, context: Context, result: Result, tell: Listener, retry_failed: bool, keep_idle: bool
 ) -> None:
-    folder = SweepFolder(context.folder)
-    done, failed = folder.done(), folder.failed()
-    for work in list(board.open.values()):
-        if work.kind == "cell" and work.id in done:
-            _strike(board, work, result, tell)
-        elif work.id in failed and not retry_failed:
-            failure = folder.failure(work.id)
-            if failure is None or failure.retried:
-                continue
-            del board.open[work.id]
-            result.failed.append((work, failure.error))
+    _settle(board, [w for w in board.open.values() if w.goal], context, result, tell, retry_failed)
     # Source models and data are only needed by what is still open.
     while not keep_idle:
         needed = set().union(*(w.needs for w in board.open.values())) if board.open else set()
-        idle = [w for w in board.open.values() if w.kind != "cell" and w.id not in needed]
+        idle = [w for w in board.open.values() if not w.goal and w.id not in needed]
         if not idle:
             break
         for work in idle:
             _strike(board, work, result, tell)
-    for work in list(board.open.values()):
-        if work.kind != "cell" and is_done(work, context):
-            _strike(board, work, result, tell)
+    _settle(board, [w for w in board.open.values() if not w.goal], context, result, tell, retry_failed)
     for blocked in board.blocked_by({work.id for work, _ in result.failed}):
         result.blocked.append(blocked)
+
+
+def _settle(
+    board: Board, works: list[Work], context: Context, result: Result, tell: Listener, retry_failed: bool
+) -> None:
+    """Take what of ``works`` is done or given up off the board."""
+    now = standing(works, context)
+    given_up = now.given_up(retry_failed)
+    for work in works:
+        if work.id in now.done:
+            _strike(board, work, result, tell)
+        elif work.id in given_up:
+            del board.open[work.id]
+            result.failed.append((work, given_up[work.id].error))
 
 
 def _strike(board: Board, work: Work, result: Result, tell: Listener) -> None:
     del board.open[work.id]
     board.finished.add(work.id)
-    if work.kind == "cell":
+    if work.goal:
         result.skipped += 1
         tell("skipped", work, 1, 1, "already there")
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
+from importlib import import_module
 
 import torch
 
 from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
-from ttt_bench.domains.contract import Domain
+from ttt_bench.files import write_json
 from ttt_bench.machine import reuse_freed_memory
+from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
-from ttt_bench.method.contract import Method
-from ttt_bench.plan.artifacts import domain_of
-from ttt_bench.plan.plan import DataNeed
-from ttt_bench.plan.work import Context, Work
+from ttt_bench.plan.plan import source_data, target_data
+from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
+from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
+from ttt_bench.samples.need import DataNeed, validation_data
+from ttt_bench.samples.opening import open_samples
 from ttt_bench.source import branches, training
-from ttt_bench.source.spec import BranchSpec
 from ttt_bench.store.folder import SweepFolder
 
 Notify = Callable[[int, int, str], None]
@@ -41,53 +40,53 @@ def do(work: Work, context: Context, notify: Notify) -> None:
 def _do(work: Work, context: Context, notify: Notify) -> None:
     if context.threads:
         torch.set_num_threads(context.threads)
-    assert work.data is not None
-    samples = open_samples(work.data, context)
-    if work.kind == "data":
-        samples.build(progress=lambda done, total: notify(done, total, "images"))
-    elif work.kind == "train":
-        assert work.source is not None
-        joint = work.source.joint
-        method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
-        held_out = open_samples(validation_data(work.data, samples.domain), context)
-        training.train(work.source, samples, context.cache, method, context.device, notify, held_out)
-    elif work.kind == "fit":
-        pending = [(spec, _method(spec, context)) for spec in work.branches]
-        branches.fit(pending, samples, context.cache, context.device, notify)
-    else:
-        assert work.cell is not None
-        folder = SweepFolder(context.folder)
-        earlier = folder.failure(work.id)
-        trajectory = run_cell(
-            work.cell,
-            samples,
-            context.cache,
-            context.extra_methods,
-            context.device,
-            on_step=lambda done, total: notify(done, total, "updates"),
-            partial=folder.partial_path(work.id),
-            attempt=earlier.attempt + 1 if earlier else 1,
-        )
-        folder.save(trajectory)
+    _DOES[type(work)](work, context, notify)
 
 
-def _method(spec: BranchSpec, context: Context) -> Method:
-    return registry.create(spec.method, spec.options, context.extra_methods)
+def _decode(work: Decode, context: Context, notify: Notify) -> None:
+    _samples(work.data, context).build(progress=lambda done, total: notify(done, total, "images"))
 
 
-VALIDATION_SAMPLES = 128
+def _train(work: Train, context: Context, notify: Notify) -> None:
+    joint, data = work.source.joint, source_data(work.source)
+    method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
+    held_out = _samples(validation_data(data, data.open(context.roots)), context)
+    training.train(work.source, _samples(data, context), context.cache, method, context.device, notify, held_out)
 
 
-def validation_data(need: DataNeed, domain: Domain) -> DataNeed:
-    """Held-out images of the source domain whose training images ``need`` names."""
-    return replace(need, split="val", count=min(VALIDATION_SAMPLES, domain.length("val")))
+def _fit(work: Fit, context: Context, notify: Notify) -> None:
+    pending = [(spec, registry.create(spec.method, spec.options, context.extra_methods)) for spec in work.branches]
+    branches.fit(pending, _samples(source_data(work.source), context), context.cache, context.device, notify)
 
 
-def open_samples(need: DataNeed, context: Context) -> SampleSet:
-    """The samples of ``need``, opened once per process."""
-    return _open(need, domain_of(need, context), context.cache if context.keep_decoded else None)
+def _adapt(work: Adapt, context: Context, notify: Notify) -> None:
+    folder = SweepFolder(context.folder)
+    earlier = folder.failure(work.id)
+    trajectory = run_cell(
+        work.cell,
+        _samples(target_data(work.cell), context),
+        context.cache,
+        context.extra_methods,
+        context.device,
+        on_step=lambda done, total: notify(done, total, "updates"),
+        partial=folder.partial_path(work.id),
+        attempt=earlier.attempt + 1 if earlier else 1,
+    )
+    folder.save(trajectory)
 
 
-@lru_cache(maxsize=8)
-def _open(need: DataNeed, domain: Domain, cache: Path | None) -> SampleSet:
-    return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks, scaling=need.scaling)
+def _measure(work: Measure, context: Context, notify: Notify) -> None:
+    module = import_module(MEASUREMENTS[work.what].module)
+    with float32_products(work.cell.precision):
+        found = module.measure(work, context, notify)
+    path = SweepFolder(context.folder).measurement_path(work.id)
+    write_json(path, {**found, "provenance": provenance(device=context.device)})
+
+
+_DOES: dict[type[Work], Callable[..., None]] = {
+    Decode: _decode, Train: _train, Fit: _fit, Adapt: _adapt, Measure: _measure,
+}  # fmt: skip
+
+
+def _samples(need: DataNeed, context: Context) -> SampleSet:
+    return open_samples(need, context.roots, context.decoded)

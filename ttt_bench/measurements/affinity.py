@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from ttt_bench.adaptation.protocols import PROTOCOLS, run_protocol
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
 from ttt_bench.cell.run import make_adapter
 from ttt_bench.cell.spec import Cell
-from ttt_bench.measurements.finetune import FineTuning, fine_tuned
+from ttt_bench.errors import UserError
+from ttt_bench.measurements.finetune import FineTuning, fine_tuned, scaled
 from ttt_bench.measurements.latents import image_size, slice_branch
 from ttt_bench.measurements.numbers import MODELS, REFERENCE, gap
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.networks.contract import Predictions
-from ttt_bench.samples.loading import SampleSet
+from ttt_bench.plan.plan import target_data
+from ttt_bench.plan.work import Context, Measure
+from ttt_bench.samples.opening import open_samples
 from ttt_bench.source.branches import load_model
 
 Array = npt.NDArray[np.float64]
@@ -88,45 +91,36 @@ def _count(stream: TargetStream) -> int:
     return sum(len(images) for images in stream.images)
 
 
-def measure_affinity(
-    cell: Cell,
-    target: SampleSet,
-    training: SampleSet,
-    tuning: FineTuning,
-    cache: Path,
-    extra: tuple[Path, ...] = (),
-    device: torch.device | str = "cpu",
-    notify: Notify | None = None,
-) -> dict[str, Any]:
-    """Affinity of the four models behind ``cell``, as it is stored.
-
-    Args:
-        cell: of a method with task slices; its checkpoints must be there.
-        target: the cell's target images.
-        training: target images with labels, for the fine-tuned model alone.
-        tuning: how that is trained.
-        cache: root of the checkpoints.
-        extra: method files given by path.
-        device: where to compute.
-        notify: told about the fine-tuning.
+def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:
+    """Affinity of the four models behind a cell of a method with task slices, as it is stored.
 
     Raises:
-        UserError: the method has no task slices, or fine-tuning diverges.
+        UserError: the method has no task slices, the target has no training images, or fine-tuning diverges.
     """
-    method = registry.create(cell.method, cell.options, extra)
-    stream, _ = open_stream(target, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
+    cell, device = work.cell, context.device
+    target = target_data(cell)
+    available = target.open(context.roots).length("train")
+    if available < 1:
+        raise UserError(
+            f"{cell.target} has no training images to fine-tune on.", "Choose a target with a training split."
+        )
+    settings = scaled(cell.source.training, work.iterations, available)
+    tuning = FineTuning(cell.branch, cell.target_fingerprint, settings)
+    training = open_samples(replace(target, split="train", count=settings.samples), context.roots, context.decoded)
+    method = registry.create(cell.method, cell.options, context.extra_methods)
+    samples = open_samples(target, context.roots, context.decoded)
+    stream, _ = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
 
     def source() -> Model:
-        return load_model(cell.branch, method, cache).to(device)
+        return load_model(cell.branch, method, context.cache).to(device)
 
     slice_branch(source(), method)  # refuses other methods before anything is trained
+    told = fine_tuned(tuning, source(), method, training, context.cache, device, notify)
     matrices = {
         "before": plain_affinity(source(), method, stream),
         "bn": adapted_affinity(cell, source(), method, registry.create("bn"), stream),
         "after": adapted_affinity(cell, source(), method, method, stream),
-        REFERENCE: plain_affinity(
-            fine_tuned(tuning, source(), method, training, cache, device, notify), method, stream
-        ),
+        REFERENCE: plain_affinity(told, method, stream),
     }
     return {
         "cell": cell.describe(),

@@ -19,9 +19,6 @@ from ttt_bench.tasks.supervision import Supervision
 
 Notify = Callable[[int, int, str], None]
 
-SHARE = 4
-"""Fine-tuning takes 1/4 of the source training's iterations, unless told otherwise."""
-
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -40,10 +37,9 @@ class FineTuning:
                          "training": self.training})  # fmt: skip
 
 
-def scaled(training: TrainingConfig, iterations: int | None, available: int) -> TrainingConfig:
-    """The source training's settings for ``iterations`` (default: a quarter) on ``available`` target images."""
-    wanted = max(1, training.iterations // SHARE) if iterations is None else iterations
-    return replace(training, iterations=wanted, samples=min(training.samples, available))
+def scaled(training: TrainingConfig, iterations: int, available: int) -> TrainingConfig:
+    """The source training's settings for ``iterations`` on ``available`` target images."""
+    return replace(training, iterations=iterations, samples=min(training.samples, available))
 
 
 def fine_tuned(

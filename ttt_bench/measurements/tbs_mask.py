@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from ttt_bench.errors import UserError
 from ttt_bench.measurements.latents import image_size, slice_branch, slice_method
 from ttt_bench.measurements.numbers import TOTAL
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Method, Model
+from ttt_bench.plan.plan import source_data
+from ttt_bench.plan.work import Context, Measure
 from ttt_bench.samples.loading import SampleSet
+from ttt_bench.samples.need import validation_data
+from ttt_bench.samples.opening import open_samples
 from ttt_bench.source.branches import load_model
-from ttt_bench.source.spec import BranchSpec
 from ttt_bench.source.training import hash_seed
 from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
@@ -63,40 +66,28 @@ def tbs_losses(
     return {name: value / len(samples) for name, value in sums.items()}
 
 
-def measure_tbs(
-    spec: BranchSpec,
-    options: dict[str, Any],
-    validation: SampleSet,
-    cache: Path,
-    extra: tuple[Path, ...] = (),
-    device: torch.device | str = "cpu",
-    notify: Notify | None = None,
-) -> dict[str, Any]:
-    """Losses at every ratio and noise seed, as they are stored.
-
-    Args:
-        spec: the trained branch; its checkpoints must be there.
-        options: of the method.
-        validation: held-out source images with labels; no target is involved.
-        cache: root of the checkpoints.
-        extra: method files given by path.
-        device: where to compute.
-        notify: told about every ratio.
+def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:
+    """Losses of a trained branch at every ratio and noise seed on held-out source images, as they are stored.
 
     Raises:
-        UserError: the method has no TBS that predicts tasks.
+        UserError: the method has no TBS that predicts tasks, or the source has no validation images.
     """
-    method = registry.create(spec.method, options, extra)
+    spec, options = work.cell.branch, work.cell.options
+    data = source_data(spec.source)
+    held_out = validation_data(data, data.open(context.roots))
+    if held_out.count < 1:
+        raise UserError(f"{data.domain} has no validation images.", "This study needs a source that has.")
+    validation = open_samples(held_out, context.roots, context.decoded)
+    method = registry.create(spec.method, options, context.extra_methods)
     trained_ratio = slice_method(method).mask_ratio
-    model = load_model(spec, method, cache).to(device)
+    model = load_model(spec, method, context.cache).to(context.device)
     losses: dict[str, list[list[float]]] = {}
     for done, ratio in enumerate(RATIOS, start=1):
         found = [tbs_losses(model, method, validation, ratio, seed, spec.source.training.batch_size)
                  for seed in NOISE_SEEDS]  # fmt: skip
         for name in found[0]:
             losses.setdefault(name, []).append([each[name] for each in found])
-        if notify is not None:
-            notify(done, len(RATIOS), "mask ratios")
+        notify(done, len(RATIOS), "mask ratios")
     return {
         "source": spec.source.domain,
         "method": spec.method,

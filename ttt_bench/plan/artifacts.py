@@ -1,54 +1,91 @@
-"""What work leaves on disk, and whether it is there. No torch."""
+"""What work leaves on disk: whether it is there, missing, or given up. Everybody asks here. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.domains.contract import SPLITS, Domain
-from ttt_bench.plan.plan import DataNeed
-from ttt_bench.plan.work import Context, Work
+from ttt_bench.domains.contract import SPLITS
+from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
 from ttt_bench.samples.cache import SampleCache
+from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.paths import checkpoint_path
 from ttt_bench.store.claims import Claim
+from ttt_bench.store.failures import Failure
 from ttt_bench.store.folder import SweepFolder
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the work of a plan stands; claims apart, which are of the moment."""
+
+    done: frozenset[str]
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+    """The last failure of what is not done."""
+
+    def given_up(self, retry_failed: bool) -> dict[str, Failure]:
+        """What failed and is not to be tried again, by identity."""
+        return {} if retry_failed else {id: failure for id, failure in self.failed.items() if not failure.retried}
+
+
+def standing(works: Iterable[Work], context: Context) -> Standing:
+    """What of ``works`` is done and what has failed."""
+    asked, folder = list(works), SweepFolder(context.folder)
+    done = done_of(asked, context)
+    failures = ((id, folder.failure(id)) for id in sorted(folder.failed() & {w.id for w in asked} - done))
+    return Standing(done, {id: failure for id, failure in failures if failure is not None})
+
+
+def done_of(works: Iterable[Work], context: Context) -> frozenset[str]:
+    """Identities of what of ``works`` is done."""
+    finished = SweepFolder(context.folder).done()  # one listing instead of a look for each of thousands of cells
+    return frozenset(w.id for w in works if (w.id in finished if isinstance(w, Adapt) else is_done(w, context)))
 
 
 def is_done(work: Work, context: Context) -> bool:
     """Whether the product of ``work`` is on disk."""
-    if work.kind == "cell":
-        return SweepFolder(context.folder).cell_path(work.id).exists()
-    if work.kind == "train":
-        return checkpoint_path(context.cache, work.id).exists()
-    if work.kind == "fit":
-        return all(checkpoint_path(context.cache, branch.id).exists() for branch in work.branches)
-    return not context.keep_decoded or _decoded(work, context).complete
+    if isinstance(work, Decode):
+        return not context.keep_decoded or _decoded(work.data, context).complete
+    return all(path.exists() for path in products(work, context))
+
+
+def products(work: Work, context: Context) -> list[Path]:
+    """The files that ``work`` leaves behind; of decodings the cache knows."""
+    match work:
+        case Train():
+            return [checkpoint_path(context.cache, work.id)]
+        case Fit():
+            return [checkpoint_path(context.cache, branch.id) for branch in work.branches]
+        case Adapt():
+            return [SweepFolder(context.folder).cell_path(work.id)]
+        case Measure():
+            return [SweepFolder(context.folder).measurement_path(work.id)]
+        case _:
+            return []
 
 
 def pending(works: Iterable[Work], context: Context) -> list[Work]:
     """What of ``works`` is still to be done, and the decodings that it reads, whether those are there or not."""
-    everything = list(works)
-    done = SweepFolder(context.folder).done()
-    missing = [
-        w for w in everything if w.kind != "data" and not (w.id in done if w.kind == "cell" else is_done(w, context))
-    ]
+    asked = list(works)
+    made = [w for w in asked if not isinstance(w, Decode)]
+    done = done_of(made, context)
+    missing = [w for w in made if w.id not in done]
     needed = {need for work in missing for need in work.needs}
-    return missing + [w for w in everything if w.kind == "data" and w.id in needed]
+    return missing + [w for w in asked if isinstance(w, Decode) and w.id in needed]
 
 
 def bytes_to_decode(works: Iterable[Work], context: Context) -> int:
     """Bytes that decoded samples will take in the cache for what of ``works`` is still to be done."""
     if not context.keep_decoded:
         return 0
-    caches = (_decoded(work, context) for work in pending(works, context) if work.kind == "data")
+    caches = (_decoded(work.data, context) for work in pending(works, context) if isinstance(work, Decode))
     return sum(cache.nbytes for cache in caches if not cache.complete)
 
 
-def _decoded(work: Work, context: Context) -> SampleCache:
-    assert work.data is not None
-    split = next(split for split in SPLITS if split == work.data.split)
-    return SampleCache(domain_of(work.data, context), split, work.data.count, context.cache)
+def _decoded(data: DataNeed, context: Context) -> SampleCache:
+    split = next(split for split in SPLITS if split == data.split)
+    return SampleCache(data.open(context.roots), split, data.count, context.cache)
 
 
 def claim_for(work: Work, context: Context) -> Claim:
@@ -57,11 +94,5 @@ def claim_for(work: Work, context: Context) -> Claim:
 
 
 def claim_path(work: Work, context: Context) -> Path:
-    """Where the claim on ``work`` lies: a cell's in its sweep, shared work's in the cache."""
-    root = context.folder if work.kind == "cell" else context.cache
-    return root / "claims" / f"{work.id}.json"
-
-
-def domain_of(need: DataNeed, context: Context) -> Domain:
-    """The domain of ``need``, opened once per process."""
-    return open_domain(need.domain, need.size, context.roots)
+    """Where the claim on ``work`` lies: a goal's in its sweep, shared work's in the cache."""
+    return (context.folder if work.goal else context.cache) / "claims" / f"{work.id}.json"

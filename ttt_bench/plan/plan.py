@@ -18,21 +18,8 @@ from ttt_bench.method.info import MethodInfo
 from ttt_bench.method.needs import unmet, way_out
 from ttt_bench.plan.release import Accidents, check_names, follows_files
 from ttt_bench.plan.sweep import SweepConfig
+from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
-
-
-@dataclass(frozen=True)
-class DataNeed:
-    """A decoded set of samples that some work reads."""
-
-    domain: str
-    split: str
-    count: int
-    classes: tuple[str, ...]
-    tasks: tuple[str, ...]
-    size: tuple[int, int]
-    fingerprint: str
-    scaling: str = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -60,20 +47,22 @@ class Plan:
         needed = (c.branch for c in self.cells if _has_branch(known[c.method]))
         return tuple({branch.id: branch for branch in needed}.values())
 
-    def source_data(self, source: SourceSpec) -> DataNeed:
-        """The training images of ``source``."""
-        return DataNeed(
-            source.domain, "train", source.training.samples, source.classes, source.tasks, source.size,
-            source.fingerprint, source.scaling,
-        )  # fmt: skip
 
-    def target_data(self, cell: Cell) -> DataNeed:
-        """The target images of ``cell``."""
-        source = cell.source
-        return DataNeed(
-            cell.target, "test", cell.target_samples, source.classes, source.tasks, source.size,
-            cell.target_fingerprint, cell.scaling,
-        )  # fmt: skip
+def source_data(source: SourceSpec) -> DataNeed:
+    """The training images of ``source``."""
+    return DataNeed(
+        source.domain, "train", source.training.samples, source.classes, source.tasks, source.size,
+        source.fingerprint, source.scaling,
+    )  # fmt: skip
+
+
+def target_data(cell: Cell) -> DataNeed:
+    """The target images of ``cell``."""
+    source = cell.source
+    return DataNeed(
+        cell.target, "test", cell.target_samples, source.classes, source.tasks, source.size,
+        cell.target_fingerprint, cell.scaling,
+    )  # fmt: skip
 
 
 def make_plan(

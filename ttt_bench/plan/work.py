@@ -1,35 +1,90 @@
-"""A plan as pieces of work with dependencies: decode, train, fit, adapt. No torch."""
+"""A plan as pieces of work with dependencies: decode, train, fit, adapt, measure. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ttt_bench import plugins
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
-from ttt_bench.plan.plan import DataNeed, Plan
+from ttt_bench.plan.plan import Plan, source_data, target_data
+from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.spec import BranchSpec, SourceSpec
 
-Kind = Literal["data", "train", "fit", "cell"]
+Stage = Literal["train", "fit", "adapt"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """One piece of work: at most one of its payload fields is set, by ``kind``."""
+    """One piece of work. What it does, where its product lies and what it costs is known by its class."""
+
+    stage: ClassVar[Stage] = "train"
+    """Of a schedule: a later stage may need what an earlier one makes."""
+    goal: ClassVar[bool] = False
+    """Whether it is asked for itself; other work is done only where a goal needs it."""
+    nouns: ClassVar[tuple[str, str]] = ("piece of work", "pieces of work")
+    """What one, and what several are called."""
 
     id: str
-    kind: Kind
     label: str
     needs: frozenset[str] = frozenset()
     """Identities of the work that must be done before."""
-    data: DataNeed | None = None
-    """What it decodes or reads."""
-    source: SourceSpec | None = None
-    branches: tuple[BranchSpec, ...] = ()
-    cell: Cell | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decode(Work):
+    """Bring the images of a domain's split into the cache."""
+
+    nouns = ("decoding", "decodings")
+    data: DataNeed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Work):
+    """Train a source network, with a method's branch in joint training."""
+
+    nouns = ("source training", "source trainings")
+    source: SourceSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Work):
+    """Fit methods' branches and statistics on one frozen source network."""
+
+    stage = "fit"
+    nouns = ("fit", "fits")
+    source: SourceSpec
+    branches: tuple[BranchSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(Work):
+    """Adapt to a target and record the trajectory: one cell."""
+
+    stage = "adapt"
+    goal = True
+    nouns = ("cell", "cells")
+    cell: Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(Work):
+    """Measure something on the models behind a cell, for a study."""
+
+    stage = "adapt"
+    goal = True
+    nouns = ("measurement", "measurements")
+    cell: Cell
+    what: str
+    """A name of ``measurements.catalogue``."""
+    iterations: int = 0
+    """Of a fine-tuning on target labels."""
+
+
+CLASSES: tuple[type[Work], ...] = (Decode, Train, Fit, Adapt, Measure)
 
 
 @dataclass(frozen=True)
@@ -50,6 +105,11 @@ class Context:
     plugins: Mapping[plugins.Kind, tuple[Path, ...]] = field(default_factory=plugins.in_use)
     """Tasks, domains and networks given by path; every process that works here finds them (``plugins.use``)."""
 
+    @property
+    def decoded(self) -> Path | None:
+        """Where decoded samples are kept; None: nowhere."""
+        return self.cache if self.keep_decoded else None
+
 
 def lay_out(plan: Plan) -> list[Work]:
     """All work of ``plan``, dependencies before dependants."""
@@ -60,28 +120,38 @@ def lay_out(plan: Plan) -> list[Work]:
         return work.id
 
     for source in plan.sources:
-        data = add(_decode(plan.source_data(source)))
-        add(Work(source.id, "train", f"train {source.label}", frozenset({data}), plan.source_data(source), source))
+        data = add(_decode(source_data(source)))
+        add(Train(source.id, f"train {source.label}", frozenset({data}), source=source))
     fits: dict[str, str] = {}
     all_branches = plan.branches
     for source in plan.sources:
         branches = tuple(branch for branch in all_branches if branch.source.id == source.id)
         for group in _fit_groups(branches):
-            fit = Work(
+            fit = Fit(
                 id=identity({"kind": "fit", "branches": [b.id for b in group]}),
-                kind="fit",
                 label=f"fit {', '.join(dict.fromkeys(b.method for b in group))} on {source.label}",
-                needs=frozenset({source.id, _decode(plan.source_data(source)).id}),
-                data=plan.source_data(source),
+                needs=frozenset({source.id, _decode(source_data(source)).id}),
                 source=group[0].source,
                 branches=group,
             )
             fits |= dict.fromkeys((b.id for b in group), add(fit))
     for cell in plan.cells:
-        data = add(_decode(plan.target_data(cell)))
+        data = add(_decode(target_data(cell)))
         needs = {data, cell.source.id} | ({fits[cell.branch.id]} if cell.branch.id in fits else set())
-        add(Work(cell.id, "cell", cell.label, frozenset(needs), plan.target_data(cell), cell=cell))
+        add(Adapt(cell.id, cell.label, frozenset(needs), cell=cell))
     return list(works.values())
+
+
+def with_needs(goals: Iterable[Work], works: Iterable[Work]) -> list[Work]:
+    """``goals`` and what of ``works`` they need, directly or not; dependencies first."""
+    asked = list(goals)
+    wanted = {need for goal in asked for need in goal.needs}
+    kept = []
+    for work in reversed(list(works)):  # dependants come after what they need
+        if work.id in wanted:
+            wanted |= work.needs
+            kept.append(work)
+    return [*reversed(kept), *asked]
 
 
 def _fit_groups(branches: tuple[BranchSpec, ...]) -> list[tuple[BranchSpec, ...]]:
@@ -94,11 +164,10 @@ def _fit_groups(branches: tuple[BranchSpec, ...]) -> list[tuple[BranchSpec, ...]
     return [tuple(group) for group in groups.values()]
 
 
-def _decode(need: DataNeed) -> Work:
+def _decode(need: DataNeed) -> Decode:
     key = {"kind": "data", "fingerprint": need.fingerprint, "split": need.split, "count": need.count}
-    return Work(
+    return Decode(
         id=identity({**key, "classes": need.classes, "tasks": need.tasks}),
-        kind="data",
         label=f"decode {need.count} images of {need.domain} ({need.split})",
         data=need,
     )

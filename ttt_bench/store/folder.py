@@ -6,6 +6,7 @@ results/<name>/
     failures/<id>.json   traceback of the last attempt; removed when the cell succeeds
     claims/<id>.json     heartbeats of cells in work
     partials/<id>.pt     last saved step of a cell in work; removed when the cell is finished
+    study/raw/<id>.json  numbers that a study measured on the models behind a cell
     slurm/<id>.json      what was submitted to a cluster; slurm/<id>/ holds the logs
     tables/ figures/ *.parquet   what the report writes
 """
@@ -21,7 +22,7 @@ from typing import Any, Literal, TypeGuard
 from ttt_bench.errors import UserError
 from ttt_bench.files import clock_of, read_object, remove_leftovers, write_json
 from ttt_bench.names import shown
-from ttt_bench.store.claims import Claim, ClaimState, read_claim
+from ttt_bench.store.claims import ClaimState, read_claim
 from ttt_bench.store.failures import KINDS, Failure, Kind
 from ttt_bench.store.trajectory import Trajectory
 
@@ -49,6 +50,10 @@ class SweepFolder:
     def partial_path(self, cell_id: str) -> Path:
         """Where a cell in work saves its progress."""
         return self.path / "partials" / f"{cell_id}.pt"
+
+    def measurement_path(self, id: str) -> Path:
+        """Where the numbers of a study's measurement lie."""
+        return self.path / "study" / "raw" / f"{id}.json"
 
     def forgive(self, id: str) -> None:
         """Forget earlier failures of a cell or of a training it needs."""
@@ -98,10 +103,6 @@ class SweepFolder:
         except OSError:
             return []
         return remove_leftovers([self.path, *below])
-
-    def claim(self, cell_id: str, what: str) -> Claim:
-        """A claim on a cell, not yet acquired."""
-        return Claim(self.path / "claims" / f"{cell_id}.json", what)
 
     def claims(self) -> dict[str, ClaimState]:
         """All claims, alive or stale, by cell."""

@@ -10,7 +10,7 @@ import pandas as pd
 from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.markup import latex, markdown
 from ttt_bench.report.tables import TextTable
-from ttt_bench.studies.catalogue import Study
+from ttt_bench.studies.contract import Study
 
 FOLDER = "study"
 

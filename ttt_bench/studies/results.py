@@ -12,7 +12,7 @@ from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import BASE, Run, chosen_metrics, read_run
 from ttt_bench.report.scoring import Scored, score
 from ttt_bench.store.folder import SweepFolder
-from ttt_bench.studies.parts import MULTI, Part
+from ttt_bench.studies.parts import Part
 
 GAIN = "last/gain/"
 """Measure: a task's relative gain over ``base`` at the last step, percent."""
@@ -76,14 +76,12 @@ def _delta(scored: Scored, base: Run | None) -> float:
     return float(score(scored.run, base, scored.metrics, 0).delta[-1])
 
 
-def beside_multi(parts: Sequence[PartResult]) -> list[Group]:
+def beside_multi(multi: PartResult, singles: Mapping[str, PartResult]) -> list[Group]:
     """The multi-task groups with a row more per method: its metrics and gains from the single-task runs.
 
     A single-task row's Delta is the mean over tasks of the gain over the same single-task network's ``base``;
     ``DELTA_MULTI`` takes the multi-task ``base`` instead. A seed is kept only where every task has it.
     """
-    multi = next(part for part in parts if part.key == MULTI)
-    singles = {part.key: part for part in parts if part.key != MULTI}
     joined = []
     for group in multi.groups:
         found = {m.task: singles[m.task].group(group) for m in group.metrics if m.task in singles}

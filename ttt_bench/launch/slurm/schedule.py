@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal
+from typing import get_args
 
-from ttt_bench.plan.work import Kind, Work
+from ttt_bench.plan.work import Decode, Stage, Work
 
-Stage = Literal["train", "fit", "adapt"]
-STAGES: tuple[Stage, ...] = ("train", "fit", "adapt")
-_STAGE: dict[Kind, Stage] = {"data": "train", "train": "train", "fit": "fit", "cell": "adapt"}
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 MOST_GROUPS = 24
 """Cells that wait for different trainings go into different arrays, up to this many per stage."""
@@ -86,10 +84,12 @@ class Selection:
     """Need something that failed."""
     done: int = 0
     queued: int = 0
-    """Cells that an earlier submission will still do."""
+    """Goals that an earlier submission will still do."""
 
 
-def select(works: Iterable[Work], done: set[str], given_up: set[str], queued: Mapping[str, str]) -> Selection:
+def select(
+    works: Iterable[Work], done: Collection[str], given_up: Collection[str], queued: Mapping[str, str]
+) -> Selection:
     """Sort ``works`` (dependencies first) into what to submit and what not.
 
     Args:
@@ -100,11 +100,10 @@ def select(works: Iterable[Work], done: set[str], given_up: set[str], queued: Ma
     """
     result, dead = Selection(), set()
     for work in works:
-        cell = work.kind == "cell"
         if work.id in done:
-            result.done += cell
+            result.done += work.goal
         elif work.id in queued:
-            result.queued += cell
+            result.queued += work.goal
         elif work.id in given_up:
             result.failed.append(work)
             dead.add(work.id)
@@ -118,11 +117,11 @@ def select(works: Iterable[Work], done: set[str], given_up: set[str], queued: Ma
 
 
 def without_idle(works: Sequence[Work]) -> list[Work]:
-    """``works`` without trainings and data that no cell among them needs."""
+    """``works`` without trainings and data that no goal among them needs."""
     needed: set[str] = set()
     kept = []
     for work in reversed(works):  # dependants come after what they need
-        if work.kind == "cell" or work.id in needed:
+        if work.goal or work.id in needed:
             needed |= work.needs
             kept.append(work)
     return kept[::-1]
@@ -141,7 +140,7 @@ def schedule(
     arrays: list[JobArray] = []
     for stage in STAGES:
         new: list[JobArray] = []
-        own = [work for work in works if _STAGE[work.kind] == stage]
+        own = [work for work in works if work.stage == stage]
         # Long tasks must not leave slots empty that shorter ones would fill.
         length = min(limits.task_seconds, sum(map(forecast, own)) / limits.parallelism) if stage == "adapt" else 0.0
         for bundles in _groups(own, places, queued, min(MOST_GROUPS, limits.parallelism)):
@@ -191,10 +190,10 @@ def _groups(works: list[Work], places: Mapping[str, Place], queued: Mapping[str,
 
 def _with_their_data(works: list[Work]) -> list[Bundle]:
     """Data is decoded by the first training that reads it; data of cells alone by a task of its own."""
-    data = {work.id: work for work in works if work.kind == "data"}
+    data = {work.id: work for work in works if isinstance(work, Decode)}
     bundles: list[Bundle] = []
     for work in works:
-        if work.kind != "data":
+        if not isinstance(work, Decode):
             own = tuple(data.pop(need) for need in sorted(work.needs & data.keys()))
             bundles.append((*own, work))
     return bundles + [(work,) for work in data.values()]

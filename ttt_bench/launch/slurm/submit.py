@@ -23,9 +23,8 @@ from ttt_bench.launch.slurm.node_task import SweepTask
 from ttt_bench.launch.slurm.profile import Profile
 from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selection, schedule, select
 from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, latest_elements, read_submissions, records
-from ttt_bench.plan.artifacts import claim_path, is_done
-from ttt_bench.plan.plan import Plan
-from ttt_bench.plan.work import Context, Work, lay_out
+from ttt_bench.plan.artifacts import claim_path, done_of, standing
+from ttt_bench.plan.work import Adapt, Context, Work
 from ttt_bench.store.claims import drop_claim
 from ttt_bench.store.failures import Kind
 from ttt_bench.store.folder import SweepFolder
@@ -52,26 +51,20 @@ class Prepared:
         return max((sum(a.parallelism for a in self.schedule.arrays if a.stage == s) for s in stages), default=0)
 
 
-def prepare(plan: Plan, context: Context, profile: Profile, retry_failed: bool) -> Prepared:
+def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_failed: bool) -> Prepared:
     """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here."""
     folder = SweepFolder(context.folder)
-    works = lay_out(plan)
-    finished, failed = folder.done(), folder.failed()
-    done = {w.id for w in works if (w.id in finished if w.kind == "cell" else is_done(w, context))}
-    given_up = set() if retry_failed else {w.id for w in works if w.id in failed and _given_up(folder, w.id)}
-    queued, unsure = _queued(folder, {w.id for w in works} - done - failed)
-    selection = select(works, done, given_up, queued)
+    now = standing(works, context)
+    queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
+    selection = select(works, now.done, now.given_up(retry_failed).keys(), queued)
     size = queue.max_array_size()
     limits = Limits(size or queue.DEFAULT_ARRAY_SIZE, profile.array_parallelism, profile.task_seconds)
-    forecast = make_forecast(plan, folder, profile.seconds_per_update)
+    forecast = make_forecast(
+        [w.cell for w in works if isinstance(w, Adapt)], context.extra_methods, folder, profile.seconds_per_update
+    )
     return Prepared(
         selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size, unsure
     )
-
-
-def _given_up(folder: SweepFolder, id: str) -> bool:
-    failure = folder.failure(id)
-    return failure is not None and not failure.retried
 
 
 def _queued(folder: SweepFolder, open_: set[str]) -> tuple[dict[str, str], int]:
@@ -105,8 +98,9 @@ class Settled:
 def settle_lost(folder: SweepFolder, works: Sequence[Work], context: Context) -> Settled:
     """Record what became of work whose task died without a word, and drop its claim."""
     elements = latest_elements(folder)
-    over = folder.done()
-    mine = [w for w in works if w.id in elements and w.id not in over and not is_done(w, context)]
+    mine = [w for w in works if w.id in elements]
+    over = done_of(mine, context)
+    mine = [w for w in mine if w.id not in over]
     living = queue.active(submission.user for submission in read_submissions(folder)) if mine else None
     if living is None:
         return Settled()
@@ -147,7 +141,7 @@ def submit(
         user=queue.user(),
         profile=plain({**vars(profile), "sbatch": dict(profile.sbatch)}),
         arrays=(),
-        labels={w.id: w.label for w in prepared.schedule.works if w.kind != "cell"},
+        labels={w.id: w.label for w in prepared.schedule.works if not isinstance(w, Adapt)},
     )
     logs = _log_folder(folder, submission.id)
     for array in prepared.schedule.arrays:

@@ -1,0 +1,83 @@
+"""What can be measured on the models behind a cell, and as which pieces of work. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ttt_bench.files import read_json
+from ttt_bench.identity import identity
+from ttt_bench.method import registry
+from ttt_bench.plan.plan import Plan
+from ttt_bench.plan.work import Adapt, Fit, Measure, Train, Work
+from ttt_bench.store.folder import SweepFolder
+
+SCHEMA = 2
+"""Raised when the same settings begin to give other numbers, or are stored otherwise."""
+SHARE = 4
+"""Fine-tuning takes 1/4 of the source training's iterations, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One kind of measurement."""
+
+    name: str
+    module: str
+    """Its ``measure(work, context, notify)`` gives the numbers that are stored."""
+    of: Literal["cell", "branch"]
+    """What it is one of: of a branch, neither target nor protocol matters."""
+    label: str
+    """In terms of ``cell``."""
+    tunes: bool = False
+    """Whether a model is fine-tuned on target labels for it."""
+
+
+MEASUREMENTS = {
+    measurement.name: measurement
+    for measurement in (
+        Measurement("affinity", "ttt_bench.measurements.affinity", "cell", "affinity of {cell.label}", tunes=True),
+        Measurement(
+            "tbs-mask", "ttt_bench.measurements.tbs_mask", "branch",
+            "TBS under masks: {cell.method} on {cell.source.label}",
+        ),
+    )
+}  # fmt: skip
+
+
+def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | None = None) -> list[Measure]:
+    """Every measurement ``name`` for the cells of ``plan``, once each.
+
+    Args:
+        name: which.
+        plan: whose cells; the controls are left out.
+        works: of that plan.
+        iterations: of a fine-tuning; None: a quarter of the source training's.
+    """
+    kind, found = MEASUREMENTS[name], dict[str, Measure]()
+    for work in works:
+        if not isinstance(work, Adapt) or work.cell.method in registry.CONTROLS:
+            continue
+        cell = work.cell
+        what: dict[str, Any] = {"kind": name, "schema": SCHEMA}
+        steps = (iterations or max(1, cell.source.training.iterations // SHARE)) if kind.tunes else 0
+        if kind.of == "cell":
+            id, needs = identity({**what, "cell": cell.id, "iterations": steps}), work.needs
+        else:
+            id, needs = identity({**what, "branch": cell.branch.id, "options": cell.options}), _models(work, works)
+        label = kind.label.format(cell=cell)
+        found.setdefault(id, Measure(id, label, needs, cell=cell, what=name, iterations=steps))
+    return list(found.values())
+
+
+def _models(work: Adapt, works: Iterable[Work]) -> frozenset[str]:
+    """What ``work`` needs without its target's images."""
+    return work.needs & {other.id for other in works if isinstance(other, (Train, Fit))}
+
+
+def stored(measures: Sequence[Measure], folder: Path) -> list[dict[str, Any]]:
+    """The numbers of every measurement that is there, in the order of ``measures``."""
+    paths = [(work.id, SweepFolder(folder).measurement_path(work.id)) for work in measures]
+    return [{"id": id, **read_json(path)} for id, path in paths if path.exists()]

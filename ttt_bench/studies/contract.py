@@ -1,0 +1,93 @@
+"""What a study is: what it asks, what it varies, and how it is shown. Light until something is shown.
+
+A study is one file beside this one that ends in ``STUDY = ...``; the catalogue finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ttt_bench.plan.sweep import SweepConfig
+from ttt_bench.studies.parts import Part, Request, part_of, refuse_nothing
+
+if TYPE_CHECKING:
+    from ttt_bench.report.figures.canvas import Sketch
+    from ttt_bench.report.groups import Group
+    from ttt_bench.studies.page import Outcome
+    from ttt_bench.studies.results import PartResult
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is there of a study."""
+
+    parts: tuple[Part, ...]
+    folder: Path
+    measured: Sequence[dict[str, Any]] = ()
+    """Numbers of its measurements."""
+
+    @cached_property
+    def results(self) -> list[PartResult]:
+        """The finished cells of every part, scored."""
+        from ttt_bench.studies.results import load_parts
+
+        return load_parts(self.parts, self.folder)
+
+
+class Study:
+    """One ablation or check of the S4T paper (ICCV 2025)."""
+
+    name: ClassVar[str]
+    place: ClassVar[int]
+    """In the paper's order."""
+    brief: ClassVar[str]
+    """One line for ``study --help``."""
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    """Its table or figure."""
+    question: ClassVar[str]
+    printed: ClassVar[str]
+    """What the paper found, in its own numbers (Delta in percent; Taskonomy -> NYUD-v2 / PASCAL-Context)."""
+    notes: ClassVar[tuple[str, ...]] = ()
+    """How this differs from the paper, and what to keep in mind; printed under every table."""
+    measurement: ClassVar[str] = ""
+    """What it measures on the models behind its cells: a name of ``measurements.catalogue``."""
+    adapts: ClassVar[bool] = True
+    """Whether its cells are run, and not only the models behind them looked at."""
+
+    def parts(self, config: SweepConfig, request: Request) -> tuple[Part, ...]:
+        """Its sweeps, by default the one that is asked for; the controls are always among the cells.
+
+        Raises:
+            UserError: the methods asked for cannot be studied so, or the plan is impossible.
+        """
+        refuse_nothing(self.name, config)
+        return (part_of("", config, request),)
+
+    def groups(self, stored: Stored) -> list[Group]:
+        """The rows that tables and figure show."""
+        return list(stored.results[0].groups)
+
+    def outcome(self, stored: Stored) -> Outcome:
+        """Its tables and numbers, with what can be read from them; no table where nothing is finished."""
+        from ttt_bench.report.frames import summary_frame
+        from ttt_bench.studies.page import Outcome
+        from ttt_bench.studies.tables import gains_table, variants_table
+
+        groups = self.groups(stored)
+        pairs = [(variants_table(group), gains_table(group)) for group in groups]
+        return Outcome(tuple(table for pair in pairs for table in pair), summary_frame(groups))
+
+    def draw(self, title: str, stored: Stored) -> Sketch:
+        """Its figure."""
+        from ttt_bench.studies.figures.variants import draw_variants
+
+        return draw_variants(title, self.groups(stored))
+
+
+MASKS = "The TBS has 16 tokens for images below 128 pixels (4 x 4), 256 at the paper's size: ratios are coarser there."
+"""A note of every study that masks."""
