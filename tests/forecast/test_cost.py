@@ -64,7 +64,7 @@ def test_a_branch_trained_with_the_network_is_not_fitted_again(tmp_path):
 
 def test_single_adapts_one_batch(tmp_path):
     costs = [
-        cost_of(made, context(tmp_path), Forecast(1.0)).seconds["cell"]
+        cost_of(made, context(tmp_path), Forecast(1.0)).seconds[Adapt]
         for made in (plan(protocols=(p,), seeds=(0,)) for p in ("online", "single"))
     ]
     assert costs[1] < costs[0] / 5

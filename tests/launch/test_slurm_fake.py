@@ -260,3 +260,26 @@ def test_a_profile_without_frills_asks_for_nothing_special(tmp_path):
         "job_name", "time", "nodes", "ntasks_per_node", "cpus_per_task", "array_parallelism", "signal_delay_s",
         "stderr_to_stdout", "setup", "srun_args", "additional_parameters",
     }  # fmt: skip
+
+
+def test_a_study_s_measurements_are_submitted_like_any_work(run, slurm, profile, tmp_path):
+    what = [*TINY, "--executor", "slurm", "--profile", profile, "--cache", tmp_path / "cache", "--out", tmp_path / "out"]
+    code, out, err = run("study", "tbs-mask", *what)
+    assert code == 0, err
+    folder = SweepFolder(tmp_path / "out/study-tbs-mask")
+    [submission] = read_submissions(folder)
+    assert [array.stage for array in submission.arrays] == ["train", "fit", "adapt"]
+    [[measurement]] = submission.arrays[-1].tasks
+    assert submission.labels[measurement].startswith("TBS under masks")
+    folder.measurement_path(measurement).parent.mkdir(parents=True)
+    folder.measurement_path(measurement).write_text("{}")
+    made = (slurm / "next").read_text()
+    code, out, err = run("study", "affinity", *what, "--dry-run")
+    assert code == 2, "a study has no dry run"
+    (slurm / "squeue").write_text("")
+    from ttt_bench.plan.artifacts import standing
+    from ttt_bench.plan.work import Measure
+
+    work = Measure(measurement, "label", cell=None, what="tbs-mask")
+    assert standing([work], Context(folder.path, tmp_path / "cache", {})).done == {measurement}
+    assert (slurm / "next").read_text() == made
