@@ -263,8 +263,18 @@ def test_a_profile_without_frills_asks_for_nothing_special(tmp_path):
 
 
 def test_a_study_s_measurements_are_submitted_like_any_work(run, slurm, profile, tmp_path):
-    what = [*TINY, "--executor", "slurm", "--profile", profile, "--cache", tmp_path / "cache", "--out", tmp_path / "out"]
-    code, out, err = run("study", "tbs-mask", *what)
+    what = [
+        *TINY,
+        "--executor",
+        "slurm",
+        "--profile",
+        profile,
+        "--cache",
+        tmp_path / "cache",
+        "--out",
+        tmp_path / "out",
+    ]
+    code, out, err = run("study", "tbs-mask", *what, "--methods", "s4t")
     assert code == 0, err
     folder = SweepFolder(tmp_path / "out/study-tbs-mask")
     [submission] = read_submissions(folder)
@@ -273,13 +283,8 @@ def test_a_study_s_measurements_are_submitted_like_any_work(run, slurm, profile,
     assert submission.labels[measurement].startswith("TBS under masks")
     folder.measurement_path(measurement).parent.mkdir(parents=True)
     folder.measurement_path(measurement).write_text("{}")
-    made = (slurm / "next").read_text()
-    code, out, err = run("study", "affinity", *what, "--dry-run")
-    assert code == 2, "a study has no dry run"
-    (slurm / "squeue").write_text("")
     from ttt_bench.plan.artifacts import standing
     from ttt_bench.plan.work import Measure
 
     work = Measure(measurement, "label", cell=None, what="tbs-mask")
     assert standing([work], Context(folder.path, tmp_path / "cache", {})).done == {measurement}
-    assert (slurm / "next").read_text() == made

@@ -293,27 +293,25 @@ def test_logs_cannot_steer_a_terminal(run, slurm, profile, tmp_path):
     "content",
     ["{}", "[]", "{", '{"arrays": [{"job": 1}]}', "null"],
 )
-def test_a_record_that_is_none_is_named_and_passed_over(run, slurm, profile, tmp_path, caplog, content):
+def test_a_record_that_is_none_is_named_and_passed_over(run, slurm, profile, tmp_path, content):
     run(*sweep(profile), cache=tmp_path / "cache")
     broken = tmp_path / "results/main/slurm/0-empty.json"
     broken.write_text(content)
     (slurm / "squeue").write_text("101_0|RUNNING\n")
-    code, out, _ = run("status", "-v")
-    assert code == 0
-    assert "6 cells" in out
-    assert [str(broken) in record.getMessage() for record in caplog.records] == [True], "once"
-    code, out, _ = run("cancel", "main", "--out", tmp_path / "results")
-    assert code == 0
+    for command in (["status", "-v"], ["cancel", "main", "--out", tmp_path / "results"]):
+        code, out, err = run(*command)
+        assert code == 0
+        assert (out + err).count(str(broken)) == 1
     assert (slurm / "cancelled").read_text().split() == ["101"]
 
 
-def test_a_record_cannot_hand_options_to_slurm(run, slurm, profile, tmp_path, caplog):
+def test_a_record_cannot_hand_options_to_slurm(run, slurm, profile, tmp_path):
     run(*sweep(profile), cache=tmp_path / "cache")
     [path] = (tmp_path / "results/main/slurm").glob("*.json")
     content = json.loads(path.read_text())
     content["arrays"][0]["job"] = "--user=root"
     path.write_text(json.dumps(content))
-    code, _, err = run("cancel", "main", "--out", tmp_path / "results")
+    code, out, err = run("cancel", "main", "--out", tmp_path / "results")
     assert code == 2, err
-    assert str(path) in caplog.text
+    assert str(path) in out + err
     assert not (slurm / "cancelled").exists()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ttt_bench.cli.console import console
+from ttt_bench.cli.console import console, warn
 from ttt_bench.cli.options import Place, Request
 from ttt_bench.errors import UserError, did_you_mean
 
@@ -108,7 +108,9 @@ def cancel_sweep(path: Path) -> None:
     from ttt_bench.launch.slurm.submissions import read_submissions
     from ttt_bench.store.folder import SweepFolder
 
-    submissions = read_submissions(SweepFolder(path))
+    folder = SweepFolder(path)
+    submissions = read_submissions(folder)
+    warn(folder.warnings)
     jobs = [job for submission in submissions for job in submission.jobs]
     if not jobs:
         raise UserError(f"{path} has no submission to a cluster.", "Check the name and --out.")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import read_json, write_json
 from ttt_bench.store.folder import SweepFolder
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,20 +79,14 @@ def records(folder: SweepFolder) -> Path:
 
 
 def read_submissions(folder: SweepFolder) -> list[Submission]:
-    """All submissions of a sweep, oldest first; a warning names each record that is none, and the rest goes on."""
+    """All submissions of a sweep, oldest first; ``folder.warnings`` names records that are none."""
     found = []
     for path in sorted(records(folder).glob("[!.]*.json")):
         try:
             found.append(_read(path))
         except UserError as error:
-            _warn(error.message)
+            folder.warn(error)
     return sorted(found, key=lambda submission: submission.time)  # names tell seconds only
-
-
-@cache
-def _warn(message: str) -> None:
-    """Once, however often the records are read."""
-    log.warning("%s", message)
 
 
 def _read(path: Path) -> Submission:
