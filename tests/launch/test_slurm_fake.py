@@ -274,7 +274,7 @@ def test_a_study_s_measurements_are_submitted_like_any_work(run, slurm, profile,
         "--out",
         tmp_path / "out",
     ]
-    code, out, err = run("study", "tbs-mask", *what, "--methods", "s4t")
+    code, _, err = run("study", "tbs-mask", *what, "--methods", "s4t")
     assert code == 0, err
     folder = SweepFolder(tmp_path / "out/study-tbs-mask")
     [submission] = read_submissions(folder)
