@@ -30,7 +30,7 @@ pytestmark = [
     ),
 ]
 
-PATIENCE = 400
+PATIENCE = 1200  # seconds; a machine that others use takes half a minute to import torch
 PROFILE = """
 partition = "debug"
 cpus = 1
