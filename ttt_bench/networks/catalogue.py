@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ttt_bench.networks.config import NetworkConfig
     from ttt_bench.networks.contract import Network
 
-ARCHITECTURES = ("multitask",)
+ARCHITECTURES = ("multitask", "mtinet")
 
 
 def make_network(config: NetworkConfig, outputs: Mapping[str, int], per_image: Collection[str] = ()) -> Network:
@@ -41,4 +41,8 @@ def _class_of(config: NetworkConfig) -> type[Network]:
 
     if config.architecture == "multitask":
         return MultiTask
+    if config.architecture == "mtinet":
+        from ttt_bench.networks.mtinet import MTINet
+
+        return MTINet
     raise UserError(f"--network {config.architecture!r} is unknown.", did_you_mean(config.architecture, ARCHITECTURES))

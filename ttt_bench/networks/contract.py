@@ -26,6 +26,8 @@ class Encoder(nn.Module):
     """Channels of each stage's map, the finest first."""
     stride: int = 4
     """Image pixels per side of a pixel of the first map; the other maps halve it further, or not."""
+    sequential: ClassVar[bool] = True
+    """Whether a stage can be run by itself on the map of the one before."""
     foreign: ClassVar[Mapping[str, str]] = {}
     """Beginnings of names in published state dicts -> beginnings of ours, where the two differ."""
 

@@ -15,7 +15,7 @@ from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.networks.contract import Encoder, Network, Predictions
+from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.networks.multitask import LinearHead, MultiTask
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
@@ -35,14 +35,16 @@ PREFIXES = {
 """Where the release's parameters live in our model."""
 
 
-class TinyEncoder(Encoder):
+class TinyEncoder(nn.Module):
     """A stem and four stages of convolution, batch norm and ReLU, each of stride 2."""
+
+    stride = 4
 
     def __init__(self) -> None:
         super().__init__()
         pairs = list(zip((3, *WIDTHS), WIDTHS, strict=False))
         self.stem = _stage(*pairs[0])
-        self.stages = nn.ModuleList(_stage(*pair) for pair in pairs[1:])  # type: ignore[assignment]
+        self.stages = nn.ModuleList(_stage(*pair) for pair in pairs[1:])
         self.channels = WIDTHS[1:]
 
     def forward(self, images: Tensor, last: int = 4) -> list[Tensor]:
@@ -63,7 +65,7 @@ class TinyNetwork(MultiTask):
 
     def __init__(self, outputs: dict[str, int]) -> None:
         Network.__init__(self, NetworkConfig(), outputs)
-        self.encoder = TinyEncoder()
+        self.encoder = TinyEncoder()  # type: ignore[assignment]
         self.heads = nn.ModuleDict({task: LinearHead(WIDTHS[1:], width, 0) for task, width in outputs.items()})
 
 
