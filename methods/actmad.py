@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, StatisticsBank
 from ttt_bench.networks import fused
-from ttt_bench.networks.contract import Network
+from ttt_bench.networks.contract import Network, norm_layers
 from ttt_bench.toolbox.moments import batch_moments, channel_moments
 
 Moments = dict[str, tuple[Tensor, Tensor]]
@@ -31,6 +31,8 @@ class Tap:
     name: str
     module: nn.Module
     rectify: bool = False
+    channels_last: bool = False
+    """Whether channels are the last axis: (B, h, w, C), or tokens (B, N, C), read as a map of N rows."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class ActMAD(Method):
         "weight decay 5e-4; one step per batch, online",
         parity_cases=6,
         deviations=(
+            "without batch norm, the outputs of group and layer norms are matched",
             "stored maps are resized bilinearly to the target's size (the official data has one size); "
             "resize=images or moments=channel avoid it",
             "all batch norms are matched; the detection code leaves out the first 26 (skip=26)",
@@ -133,6 +136,7 @@ class ActMAD(Method):
         means, variances = [], []
         for name, (mean, var) in target.items():
             size = (mean.shape[-2], mean.shape[-1])
+            _check_tokens(source[_key("mean", name)], size)
             means.append(F.l1_loss(mean, fused.resize(source[_key("mean", name)][None], size)[0]))
             variances.append(F.l1_loss(var, fused.resize(source[_key("var", name)][None], size)[0]))
         return torch.stack(means).sum(), torch.stack(variances).sum()
@@ -169,7 +173,9 @@ def find_taps(encoder: nn.Module, layers: str, hook: str) -> list[Tap]:
         UserError: the encoder does not have the layers asked for.
     """
     names = {module: name for name, module in encoder.named_modules()}
-    norms = [module for module in names if isinstance(module, _BatchNorm)]
+    norms = list(norm_layers(encoder))
+    if not any(isinstance(norm, _BatchNorm) for norm in norms):
+        return _taps_without_statistics(norms, names, layers, hook)
     ends: dict[nn.Module, nn.Module] = {}
     shortcuts: set[nn.Module] = set()
     for block in names:
@@ -189,6 +195,17 @@ def find_taps(encoder: nn.Module, layers: str, hook: str) -> list[Tap]:
     return [Tap(names[n], ends.get(n, n), rectify=n not in ends and n not in shortcuts) for n in norms]
 
 
+def _taps_without_statistics(norms: list[nn.Module], names: dict[nn.Module, str], layers: str, hook: str) -> list[Tap]:
+    """Every group and layer norm; the layouts of residual blocks with batch norm do not apply."""
+    if layers != "all" or hook != "pre":
+        raise UserError(
+            f"actmad(layers={layers},hook={hook}) needs a network with batch norm.", "Use layers=all and hook=pre."
+        )
+    # timm's LayerNorm2d puts the channels back where convolutions have them.
+    last = [isinstance(norm, nn.LayerNorm) and not type(norm).__name__.endswith("2d") for norm in norms]
+    return [Tap(names[norm], norm, channels_last=flag) for norm, flag in zip(norms, last, strict=True)]
+
+
 @contextmanager
 def reading(taps: Iterable[Tap], read: Callable[[str, Tensor], None]) -> Iterator[None]:
     """While open, every forward hands the activations at ``taps`` to ``read``.
@@ -198,6 +215,9 @@ def reading(taps: Iterable[Tap], read: Callable[[str, Tensor], None]) -> Iterato
 
     def hook_of(tap: Tap) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if tap.channels_last:
+                output = output.movedim(-1, 1)
+                output = output.unsqueeze(-1) if output.ndim == 3 else output
             read(tap.name, F.relu(output) if tap.rectify else output)
 
         return hook
@@ -214,6 +234,15 @@ def bank(model: Model) -> StatisticsBank:
     """The stored source moments of ``model``."""
     assert isinstance(model.aux, StatisticsBank)
     return model.aux
+
+
+def _check_tokens(stored: Tensor, size: tuple[int, int]) -> None:
+    """Statistics of tokens have no places between which to interpolate."""
+    if size[1] == stored.shape[-1] == 1 and size[0] != stored.shape[-2]:
+        raise UserError(
+            f"ActMAD's source statistics are of {stored.shape[-2]} tokens, the target has {size[0]}.",
+            "Use images of the source's size, resize=images, or moments=channel.",
+        )
 
 
 def _key(kind: str, name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.method.contract import Card, Method, Model
+from ttt_bench.method.contract import Card, Method, Model, batch_norms
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class BNOnly(Method):
         venue="",
         equation="none; running statistics move with momentum 0.1 per forward",
         updates="running mean and variance of every batch norm",
+        deviations=("a network without batch norm has nothing to estimate again: there BN is Base",),
     )
     bn = "track"
     native = None
@@ -32,4 +33,7 @@ class BNOnly(Method):
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> None:
         """The forward itself is the update."""
-        model.network.features(images)
+        if any(True for _ in batch_norms(model.network.heads)):
+            model.network(images)
+        else:
+            model.network.features(images)

@@ -26,6 +26,7 @@ class Tent(Method):
         defaults="Adam 1e-3 of the official CIFAR-10-C example",
         parity_cases=8,
         deviations=(
+            "in a network without batch norm, scale and shift of its group and layer norms move (as in SAR's study)",
             "the reduction over pixels is the mean (the official code is for classification only)",
             "predictions are read after the update; the official code returns those before the last one",
         ),
@@ -35,8 +36,8 @@ class Tent(Method):
     needs = Needs(output="classes")
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
-        """Batch-norm affine parameters, in module order."""
-        return norm_affine(model.network)
+        """Batch-norm affine parameters, in module order; without batch norm, those of layer and group norms."""
+        return norm_affine(model.network.encoder)
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
         """Mean entropy of the predicted classes."""

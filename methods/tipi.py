@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, norm_affine
 from ttt_bench.networks.contract import Predictions
 from ttt_bench.tasks import get_task, of_kind
 from ttt_bench.tasks.contract import Output
@@ -46,6 +46,7 @@ class Tipi(Method):
         defaults="official ImageNet-C preset: SGD momentum 0.9, 2.5e-4 per 64 images, random start, 1 step a batch",
         parity_cases=8,
         deviations=(
+            "without batch norm the two sets of statistics are one, and group and layer norms move",
             "depth: squared difference; normals: 1 - cosine; edges: Bernoulli KL; weighted as at source time",
             "one perturbation serves all tasks; invariance=classes restores the classification form",
             "epsilon 2/255 is in normalised units, as in the official ImageNet code",
@@ -74,8 +75,9 @@ class Tipi(Method):
         pair_norms(model.network, self.skip_sequential)
 
     def updated(self, model: Model) -> Iterable[nn.Parameter]:
-        """Scale and shift of every pair, in module order."""
-        return [p for pair in pairs(model.network) for p in pair.main.parameters()]
+        """Scale and shift of every pair, in module order; without batch norm, of group and layer norms."""
+        paired = [p for pair in pairs(model.network.encoder) for p in pair.main.parameters()]
+        return paired or norm_affine(model.network.encoder)
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
         """Divergence between the predictions for attacked and clean images, plus the clean entropy."""

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import square_crops
@@ -140,6 +141,10 @@ class StageHead(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        if not network.encoder.sequential:
+            raise UserError(
+                "ttt(head=stage) needs stages that follow each other, which this backbone's do not.", "Use head=pooled."
+            )
         self.stage = copy.deepcopy(network.encoder.stages()[-1]).requires_grad_(True)
         self.linear = nn.Linear(network.channels[-1], 4)
 

@@ -16,6 +16,7 @@ CONFIGS = {
     "resnet26": NetworkConfig("resnet26"),
     "resnet26_gn": NetworkConfig("resnet26_gn"),
     "wrn40_2": NetworkConfig("wrn40_2"),
+    "hrnet18": NetworkConfig("hrnet18"),
 }
 
 

@@ -16,6 +16,7 @@ from ttt_bench.domains.catalogue import given_roots
 from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.registry import discover, parse_methods
+from ttt_bench.networks.catalogue import choice
 from ttt_bench.plan.plan import Plan, make_plan
 from ttt_bench.plan.release import follows_files, parse_released
 from ttt_bench.plan.sweep import PRESETS, SweepConfig
@@ -117,6 +118,10 @@ def read_request(
     backbone: Annotated[
         str | None, typer.Option(help="resnet10, resnet18, resnet50, wrn28_10, timm:NAME, ...", rich_help_panel=Model)
     ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(help="multitask (the paper's), mtinet, or one of --network.", rich_help_panel=Model),
+    ] = None,
     heads: Annotated[str | None, typer.Option(help="linear (the paper's), conv.", rich_help_panel=Model)] = None,
     weights: Annotated[
         str | None, typer.Option(help="none, imagenet, or a state-dict file.", rich_help_panel=Model)
@@ -161,9 +166,12 @@ def read_request(
         raise UserError(f"--preset {preset!r} is unknown.", did_you_mean(preset, PRESETS))
     defaults = dict(PRESETS[preset])
     extra = tuple(method or ())
-    architecture, source = _model(
+    built, source = _model(
         defaults,
-        {"backbone": backbone, "heads": heads, "weights": weights, "stem": stem, "pixels": pixels},
+        {
+            "backbone": backbone, "heads": heads, "weights": weights, "stem": stem, "pixels": pixels,
+            **choice(architecture, tuple(network or ())),
+        },
         {
             "iterations": train_iterations, "samples": train_samples, "lr": train_lr,
             "fit_iterations": fit_iterations, "fit_lr": fit_lr,
@@ -192,7 +200,7 @@ def read_request(
         **{
             **defaults,
             **{key: value for key, value in given.items() if value is not None},
-            "network": architecture,
+            "network": built,
             "source_training": source,
             "released": switches,
         },

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.choices import Joined, Range
 from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec
-from ttt_bench.networks.contract import Network, Predictions
+from ttt_bench.networks.contract import Network, Predictions, norm_layers
 from ttt_bench.tasks.supervision import supervise
 
 __all__ = [
@@ -169,5 +169,9 @@ def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
 
 
 def norm_affine(module: nn.Module) -> list[nn.Parameter]:
-    """Weight and bias of every batch norm, in module order (what TENT and TIPI update)."""
-    return [p for m in batch_norms(module) if m.affine for p in (m.weight, m.bias)]
+    """Weight and bias of every batch norm, in module order (what TENT and TIPI update).
+
+    Where there is none, those of group and layer norms, as in SAR's study of TENT (Niu et al., ICLR 2023).
+    """
+    affine = ((norm.weight, norm.bias) for norm in norm_layers(module))
+    return [p for pair in affine for p in pair if isinstance(p, nn.Parameter)]

@@ -53,10 +53,8 @@ class NetworkConfig:
     pixels in [0, 1]; or a name of ``domains.normalisation.SCALINGS``."""
     given: str = "imagenet"
     """The normalisation that the images come with, as the source says; part of the source's identity, not of this."""
-    file: str = ""
-    """Where an architecture from outside is defined."""
     code: str = ""
-    """Hash of that file; it counts, not where the file lies."""
+    """Hash of the file of an architecture from outside: it counts, not where the file lies."""
 
     def check(self) -> NetworkConfig:
         """Return self.
@@ -96,7 +94,7 @@ class NetworkConfig:
     @property
     def is_own(self) -> bool:
         """Whether all of it is built by this project, so that it can be built without memory for its weights."""
-        return not self.file and not self.backbone.startswith(TIMM)
+        return not self.code and not self.backbone.startswith(TIMM)
 
     @property
     def own_stem(self) -> str:
@@ -104,12 +102,11 @@ class NetworkConfig:
         return "cifar" if self.backbone in CIFAR_BACKBONES else "imagenet"
 
     def pinned(self) -> NetworkConfig:
-        """With the hashes of the files it names, where they are there; without, a path has to do."""
-        code = _digest(Path(self.file))[:16] if self.file else ""
+        """With the hash of the weights' file, where there is one; without it the path has to do."""
         path = Path(self.weights).expanduser()
         if self.weights in NAMED_WEIGHTS or not path.is_file():
-            return replace(self, code=code)
-        return replace(self, content=_digest(path), code=code)
+            return self
+        return replace(self, content=_digest(path))
 
     def describe(self) -> dict[str, Any]:
         """What decides a network, as plain values; files by their content.
@@ -118,8 +115,7 @@ class NetworkConfig:
         """
         fields = {key: value for key, value in asdict(self).items() if UNUSUAL.get(key) != value}
         content = fields.pop("content")
-        for elsewhere in ("given", "file"):
-            fields.pop(elsewhere, None)
+        fields.pop("given", None)
         return {**fields, "weights": f"sha256:{content[:16]}"} if content else fields
 
 

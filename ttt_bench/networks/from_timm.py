@@ -22,7 +22,8 @@ FREE_SIZE: tuple[dict[str, Any], ...] = (
 )
 """What lets timm's plain vision transformers, its windowed ones and its convolutional networks take any image size."""
 MULTIPLE = 32
-"""Transformers cut images into patches; other sides are padded by their last pixels."""
+"""What sides must divide by: networks cut images into patches, or add maps that they enlarged by two. Others are
+padded by their last pixels."""
 
 
 class TimmEncoder(WholeEncoder):
@@ -39,7 +40,7 @@ class TimmEncoder(WholeEncoder):
             UserError: timm is not installed, does not know the name, or the weights cannot be had.
         """
         super().__init__()
-        self.net, self.divides = _create(name, pretrained)
+        self.net = _create(name, pretrained)
         info = self.net.feature_info
         reductions = [round(float(each)) for each in info.reduction()]
         self._picked = _picked(reductions)
@@ -59,7 +60,7 @@ class TimmEncoder(WholeEncoder):
     def maps(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> four maps."""
         height, width = images.shape[-2:]
-        if self.divides and (height % MULTIPLE or width % MULTIPLE):
+        if height % MULTIPLE or width % MULTIPLE:
             images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
         found = self.net(images)
         levels = []
@@ -78,8 +79,8 @@ class TimmEncoder(WholeEncoder):
         return bool(found[-1].shape[1] != widths[-1])
 
 
-def _create(name: str, pretrained: bool) -> tuple[Any, bool]:
-    """The network, and whether the sides of its images must divide by ``MULTIPLE``."""
+def _create(name: str, pretrained: bool) -> Any:
+    """The network, which takes images of any size whose sides divide by ``MULTIPLE``."""
     try:
         import timm
     except ImportError as error:
@@ -88,10 +89,9 @@ def _create(name: str, pretrained: bool) -> tuple[Any, bool]:
         raise UserError(f"--backbone timm:{name}: timm does not know it.", did_you_mean(name, timm.list_models())[:200])
     for options in FREE_SIZE:
         try:
-            net = _features(timm, name, pretrained, options)
+            return _features(timm, name, pretrained, options)
         except TypeError:
             continue  # this kind of network does not take the option
-        return net, bool(options)
     raise UserError(f"--backbone timm:{name} hands out no intermediate features.", "Choose another backbone.")
 
 

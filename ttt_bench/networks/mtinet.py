@@ -23,7 +23,7 @@ from ttt_bench.networks.fused import resize
 from ttt_bench.networks.pooled import PooledHead
 
 WIDEST = 256
-"""Encoders with wider maps are read through a feature pyramid, of an eighth of their last width: 256 for a ResNet-50."""
+"""Encoders with wider maps are read through a feature pyramid of an eighth of their last width: ResNet-50's of 256."""
 
 ByTask = dict[str, Tensor]
 
@@ -42,7 +42,7 @@ class MTINet(Network):
                 "MTI-Net needs a task with an answer per pixel.", "Use --network multitask for whole images."
             )
         self.encoder = build_encoder(config)
-        self.heads = nn.ModuleDict({"decoder": Decoder(self.channels, maps)})
+        self.heads: nn.ModuleDict = nn.ModuleDict({"decoder": Decoder(self.channels, maps)})
         for task in self.per_image:
             self.heads[task] = PooledHead(self.channels[-1], outputs[task])
 
@@ -69,9 +69,7 @@ class Decoder(nn.Module):
         self.pyramid = Pyramid(channels, width) if max(channels) > WIDEST else None
         widths = [width] * len(channels) if self.pyramid else list(channels)
         coarser = [*widths[1:], 0]
-        self.initial = nn.ModuleList(
-            Initial(own, above, outputs) for own, above in zip(widths, coarser, strict=True)
-        )
+        self.initial = nn.ModuleList(Initial(own, above, outputs) for own, above in zip(widths, coarser, strict=True))
         self.propagation = nn.ModuleList(Propagation(each, tasks) for each in widths[1:])
         self.distillation = nn.ModuleList(Distillation(each, tasks) for each in widths)
         self.final = nn.ModuleDict({task: FinalHead(sum(widths), count) for task, count in outputs.items()})
