@@ -33,7 +33,7 @@ def test_a_method_adapts_any_network_and_resets_it(name, kind):
     torch.manual_seed(0)
     method = registry.create(name)
     model = fitted_model(method, make_network(NETWORKS[kind], OUTPUTS), SIZE, batch=2, iterations=1)
-    adapter = Adapter(copy.deepcopy(model), method, method.native_recipe())
+    adapter = Adapter(copy.deepcopy(model), method, method.native)
     before, digest = {k: v.clone() for k, v in adapter.model.state_dict().items()}, adapter.digest()
     random = torch.get_rng_state()
     loss = adapter.update(random_images(2, SIZE, 3))
@@ -57,7 +57,7 @@ def test_tent_and_tipi_move_affine_parameters_of_norms_only():
         torch.manual_seed(0)
         network = make_network(NetworkConfig("resnet26_gn"), OUTPUTS)
         method = registry.create(name)
-        adapter = Adapter(fitted_model(method, network, SIZE), method, method.native_recipe())
+        adapter = Adapter(fitted_model(method, network, SIZE), method, method.native)
         affine = {id(p) for m in network.modules() if isinstance(m, nn.GroupNorm) for p in m.parameters()}
         assert {id(p) for p in adapter.parameters} == affine
 

@@ -45,7 +45,7 @@ def test_source_training_adds_the_deeper_losses():
     total = joint_loss(Model(network, torch.nn.Module()), images, labels, None, torch.Generator(), supervision)
     each = [supervision(p, labels) for p in network.supervised(network.features(images), (64, 64))]
     torch.testing.assert_close(total, sum(each))
-    assert float(total) > float(each[0])
+    assert (total > each[0]).item()
 
 
 def test_distillation_is_a_sum_over_the_other_tasks():
