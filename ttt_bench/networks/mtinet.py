@@ -39,7 +39,7 @@ class MTINet(Network):
         maps = {task: count for task, count in outputs.items() if task not in self.per_image}
         if not maps:
             raise UserError(
-                "MTI-Net needs a task with an answer per pixel.", "Use --network multitask for whole images."
+                "MTI-Net needs a task with an answer per pixel.", "Use --architecture multitask for whole images."
             )
         self.encoder = build_encoder(config)
         self.heads: nn.ModuleDict = nn.ModuleDict({"decoder": Decoder(self.channels, maps)})
