@@ -67,13 +67,16 @@ def test_stages_follow_each_other_and_up_to_is_what_a_map_depends_on(network):
     encoder = network.eval().encoder
     network.requires_grad_(True)
     assert len(encoder.stages()) == len(encoder.channels)
+    reached = set()
     for stage in range(1, len(encoder.channels) + 1):
         network.zero_grad(set_to_none=True)
         encoder(images(1, (64, 64)), stage)[-1].square().mean().backward()
         named = {id(p) for module in encoder.up_to(stage) for p in module.parameters()}
         moved = {id(p) for p in encoder.parameters() if p.grad is not None}
         assert moved == named
-    assert {id(p) for p in encoder.parameters()} == named
+        reached |= named
+    # Of branches that exchange maps, the last one alone does not need all.
+    assert {id(p) for p in encoder.parameters()} == reached
 
 
 def test_gradient_reaches_encoder_and_every_head_from_what_is_supervised(network):
