@@ -49,6 +49,7 @@ class PluginFile:
 
 
 _given: dict[Kind, tuple[Path, ...]] = {}
+_followers: list[Callable[[], None]] = []
 
 
 def use(files: Mapping[Kind, Iterable[Path]]) -> None:
@@ -58,6 +59,14 @@ def use(files: Mapping[Kind, Iterable[Path]]) -> None:
     """
     _given.clear()
     _given.update({kind: tuple(Path(path).absolute() for path in paths) for kind, paths in files.items() if paths})
+    for follower in _followers:
+        follower()
+
+
+def follow(follower: Callable[[], None]) -> None:
+    """Call ``follower`` now and whenever ``use`` changes what is found: for a kind that keeps what it has loaded."""
+    _followers.append(follower)
+    follower()
 
 
 def in_use() -> dict[Kind, tuple[Path, ...]]:

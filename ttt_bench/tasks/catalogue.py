@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from ttt_bench import plugins
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.tasks.contract import Metric, Output, Task
 
@@ -46,6 +47,30 @@ def add_module(module: ModuleType) -> None:
         raise UserError(f"{module.__file__} defines no task.", "A task is a subclass of ttt_bench.tasks.Task.")
     for task in tasks:
         add_task(task)
+
+
+def _use_given() -> None:
+    """Make the tasks of installed packages and of files given by path known, and those of before unknown.
+
+    Raises:
+        UserError: a file cannot be read, defines no task, or one is not whole.
+    """
+    for name in [name for name, task in TASKS.items() if type(task) not in _OWN]:
+        del TASKS[name]
+    for file in plugins.found("task"):
+        add_module(plugins.load(file))
+
+
+def outside_code(names: Iterable[str]) -> dict[str, str]:
+    """Name -> hash of the file of every task among ``names`` that is not the project's own."""
+    files = {file.path: file for file in plugins.found("task")}
+    found = {}
+    for name in names:
+        task = type(get_task(name))
+        if task not in _OWN:
+            file = files.get(Path(_place(task)).resolve())
+            found[name] = file.code if file else "unknown"
+    return found
 
 
 def _check(task: type[Task], name: str) -> None:
@@ -131,3 +156,4 @@ def _find_own() -> tuple[type[Task], ...]:
 _OWN = _find_own()
 for _task in _OWN:
     add_task(_task)
+plugins.follow(_use_given)
