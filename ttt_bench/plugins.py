@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -92,7 +93,9 @@ def found(kind: Kind, folder: Path | None = None, extra: Iterable[Path] = ()) ->
     return tuple({file.path: file for file in reversed(files)}.values())[::-1]
 
 
-def _installed(kind: Kind) -> list[Path]:
+@cache
+def _installed(kind: Kind) -> tuple[Path, ...]:
+    """The files of installed packages; asked once, since reading all packages' metadata takes tens of milliseconds."""
     paths = []
     for point in entry_points(group=f"ttt_bench.{kind}s"):
         what = f"The entry point {point.name!r} of {kind}s: {point.module!r}"
@@ -103,7 +106,7 @@ def _installed(kind: Kind) -> list[Path]:
         if spec is None or spec.origin is None:
             raise UserError(f"{what} cannot be found.")
         paths.append(Path(spec.origin))
-    return paths
+    return tuple(paths)
 
 
 def by_name(files: Iterable[PluginFile], read: Callable[[PluginFile], Iterable[tuple[str, T]]]) -> dict[str, T]:

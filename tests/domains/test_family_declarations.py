@@ -8,6 +8,7 @@ from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.disk.options import Roots
 from ttt_bench.domains.finding import families, read_families
 from ttt_bench.errors import UserError
+from ttt_bench.plugins import PluginFile
 
 MARBLES = """
 import numpy as np
@@ -48,7 +49,7 @@ def marbles(tmp_path):
 
 def test_a_file_is_read_without_running_it(marbles):
     marbles.write_text("raise SystemExit\n" + MARBLES)
-    (family,) = read_families(marbles)
+    (family,) = read_families(PluginFile("domain", marbles))
     assert family.titles() == {"red": "", "blue": "blue balls"}
     assert family.tasks == ("depth",), "a name stands for the literal above it"
 
@@ -72,14 +73,14 @@ def test_another_process_gets_the_domain_by_its_file(marbles):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('tasks=TASKS', 'tasks=tuple(["depth"])', "line 8: \"tuple(['depth'])\" is not a literal"),
+        ('tasks=TASKS', 'tasks=tuple(["depth"])', "marbles.py:8: FAMILY, Family.tasks is not a literal: tuple(['depth'])"),
         ('tasks=TASKS', 'task=TASKS', "Family has no field 'task'"),
         (', opens="Marbles"', "", "either layouts (files on disk) or opens"),
         ('"marbles", title', '"mar/bles", title', "cannot be a name of domains"),
         ("FAMILY = Family", "FAMILY = dict", "declares no family"),
         ("class Marbles", "class Marbles:", "does not parse"),
-        ('"marbles", title', '"rooms", title', "both define the family 'rooms'"),
-        ('title="balls", ', "", "missing 1 required positional argument: 'title'"),
+        ('"marbles", title', '"rooms", title', "both define the domain 'rooms'"),
+        ('title="balls", ', "", "Family lacks title"),
     ],
 )  # fmt: skip
 def test_says_which_line_of_a_declaration_is_wrong(marbles, old, new, message):
@@ -95,7 +96,7 @@ def test_says_when_a_reference_or_a_file_leads_nowhere(marbles, tmp_path):
     marbles.write_text(MARBLES.replace('opens="Marbles"', 'opens="Marble"'))
     with pytest.raises(UserError, match="'Marble' names nothing"):
         open_domain("marbles/red", (32, 32), Roots(declared=(marbles,)))
-    with pytest.raises(UserError, match=r"gone\.py cannot be read"):
+    with pytest.raises(UserError, match=r"gone\.py does not exist"):
         families((tmp_path / "gone.py",))
 
 

@@ -3,116 +3,89 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import importlib.util
-import sys
+import importlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ttt_bench import plugins
 from ttt_bench.domains.family import Family, Layout
-from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.errors import UserError
+from ttt_bench.literals import literal, parse, place
+from ttt_bench.plugins import PluginFile
 
-ENTRY_POINT_GROUP = "ttt_bench.domains"
 HERE = Path(__file__).resolve().parent
 KINDS: dict[str, type] = {"Family": Family, "Layout": Layout}
 
 
-@cache
 def families(extra: tuple[Path, ...] = ()) -> dict[str, Family]:
-    """All families by name: the project's own, those of entry points, and those in the files ``extra``.
+    """All families by name: the project's own, those of installed packages, and those in files given by path.
 
     Raises:
         UserError: a file is missing, declares no family or something that is not a literal, or two claim one name.
     """
-    own = sorted(HERE.glob("*/family.py"))
-    outside = [_entry_file(point.name, point.module) for point in entry_points(group=ENTRY_POINT_GROUP)]
-    found: dict[str, Family] = {}
-    for path in (*own, *outside, *(path.resolve() for path in extra)):
-        for family in read_families(path):
-            other = found.get(family.name)
-            if other is not None and other.path != path:
-                raise UserError(f"{path} and {other.path} both define the family {family.name!r}.", "Rename one.")
-            code = "" if path in own else hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-            found[family.name] = replace(family, path=path, code=code)
-    return found
+    own = tuple(PluginFile("domain", path) for path in sorted(HERE.glob("*/family.py")))
+    return _families((*own, *plugins.found("domain", extra=extra)))
 
 
-def _entry_file(name: str, module: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise UserError(f"The entry point {name!r} names {module!r}, which cannot be found.")
-    return Path(spec.origin)
+@cache
+def _families(files: tuple[PluginFile, ...]) -> dict[str, Family]:
+    return plugins.by_name(files, lambda file: [(family.name, family) for family in read_families(file)])
 
 
-def read_families(path: Path) -> list[Family]:
+def read_families(file: PluginFile) -> list[Family]:
     """Every module-level ``NAME = Family(...)`` of a file, as literals.
 
     Raises:
         UserError: the file is missing, does not parse, declares no family, or one is not a literal.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except OSError as error:
-        raise UserError(f"The domain file {path} cannot be read: {error.strerror}.", "Check the path.") from error
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"The domain file {path} does not parse: {error}.") from error
     constants: dict[str, ast.expr] = {}
     found = []
-    for node in tree.body:
+    for node in parse(file).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         value: ast.expr | None = getattr(node, "value", None)
         if not isinstance(target, ast.Name) or value is None:
             continue
         constants[target.id] = value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Family":
-            found.append(_checked(_literal(value, constants, path), path, value.lineno))
+            written = _Named(constants).visit(value)
+            family = _checked(literal(file, target.id, written, KINDS), file, value)
+            found.append(replace(family, path=file.path, code=file.code))
     if not found:
         raise UserError(
-            f"{path} declares no family of domains.",
+            f"{file.path} declares no family of domains.",
             'It needs FAMILY = Family("name", title=..., tasks=(...), ...) with literals only.',
         )
     return found
 
 
-def _literal(node: ast.expr, constants: Mapping[str, ast.expr], path: Path) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-        kind = KINDS[node.func.id]
-        valid = [field.name for field in fields(kind)]
-        for word in node.keywords:
-            if word.arg not in valid:
-                hint = did_you_mean(str(word.arg), valid)
-                raise UserError(f"{path}, line {node.lineno}: {node.func.id} has no field {word.arg!r}.", hint)
-        positional = [_literal(arg, constants, path) for arg in node.args]
-        try:
-            return kind(*positional, **{str(w.arg): _literal(w.value, constants, path) for w in node.keywords})
-        except TypeError as error:
-            raise UserError(f"{path}, line {node.lineno}: {error}.") from error
-    if isinstance(node, ast.Name) and node.id in constants:
-        return _literal(constants[node.id], constants, path)
-    if isinstance(node, (ast.Tuple, ast.List)):
-        return tuple(_literal(item, constants, path) for item in node.elts)
-    try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise UserError(
-            f"{path}, line {node.lineno}: {ast.unparse(node)!r} is not a literal.",
-            "A declaration is read without running the file: write the value itself, or the name of a constant above.",
-        ) from error
+class _Named(ast.NodeTransformer):
+    """A constant's name stands for the literal above it."""
+
+    def __init__(self, constants: Mapping[str, ast.expr]) -> None:
+        self.constants = constants
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        node.args = [self.visit(argument) for argument in node.args]
+        node.keywords = [self.visit(word) for word in node.keywords]
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        known = self.constants.get(node.id)
+        return node if known is None else self.visit(known)
 
 
-def _checked(family: Family, path: Path, line: int) -> Family:
+def _checked(family: Family, file: PluginFile, node: ast.AST) -> Family:
     fault = ""
     if not family.name or set(family.name) & set("+/=, "):
         fault = f"{family.name!r} cannot be a name of domains (none of + / = , and blank)"
     elif bool(family.layouts) == bool(family.opens):
         fault = f"{family.name} must have either layouts (files on disk) or opens (made by code)"
     if fault:
-        raise UserError(f"{path}, line {line}: {fault}.")
+        raise UserError(f"{place(file, node)}: {fault}.")
     return family
 
 
@@ -132,20 +105,5 @@ def resolve(family: Family, reference: str) -> Any:
 
 def _module(family: Family, name: str) -> ModuleType:
     if family.path.is_relative_to(HERE):
-        package = f"{__package__}.{family.path.parent.name}"
-        return importlib.import_module(f"{package}.{name or family.path.stem}")
-    if name:
-        return importlib.import_module(name)
-    qualified = f"ttt_bench_domains.{family.code}.{family.path.stem}"
-    if qualified not in sys.modules:
-        spec = importlib.util.spec_from_file_location(qualified, family.path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[qualified] = module  # dataclasses look their module up by name
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[qualified]
-            raise
-    return sys.modules[qualified]
+        return importlib.import_module(f"{__package__}.{family.path.parent.name}.{name or family.path.stem}")
+    return importlib.import_module(name) if name else plugins.load(PluginFile("domain", family.path, outside=True))
