@@ -60,7 +60,6 @@ class S4T(Method):
         ),
     )
     bn = "track"
-    later_options = ("task_order",)
     accidents = (
         Accident(
             "task-order", {"task_order": "from-taskonomy"}, source=("taskonomy",), target=("nyudv2", "pascal"),

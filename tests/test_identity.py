@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from tiny_sweep import REPOSITORY
 
-from ttt_bench.identity import identity
+from ttt_bench.identity import counts, identity
 from ttt_bench.method.registry import parse_methods
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import SweepConfig
+from ttt_bench.source.spec import FIT
 
 
 def cells(**changes):
@@ -51,6 +52,34 @@ def test_the_same_in_another_process():
 )
 def test_every_setting_gives_another_cell(change):
     assert cells(**change)["s4t"].id != cells()["s4t"].id
+
+
+OTHER = {str: "other", int: 77, float: 0.77, bool: True, tuple: ("other",), dict: {"other": 1}}
+
+
+def of_every_field(value):
+    """(name, whether it counts, the same settings with another value there)."""
+    for each in fields(value):
+        now = getattr(value, each.name)
+        if type(now) in OTHER and now != OTHER[type(now)]:
+            yield each.name, counts(each), replace(value, **{each.name: OTHER[type(now)]})
+
+
+def test_every_field_counts_that_is_not_set_aside():
+    cell = cells()["s4t"]
+    seen = {name: (counted, other.id != cell.id) for name, counted, other in of_every_field(cell)}
+    assert all(counted == changed for counted, changed in seen.values()), seen
+    assert {"pair", "target", "changed", "notes"} == {name for name, (counted, _) in seen.items() if not counted}
+    source = cell.source
+    assert all(counted == (other.id != source.id) for _, counted, other in of_every_field(source)), (
+        "the domain's name alone is set aside"
+    )
+    for part, aside in (("training", set(FIT)), ("network", {"content", "given"})):
+        found = {
+            name: replace(source, **{part: other}).id != source.id
+            for name, _, other in of_every_field(getattr(source, part))
+        }
+        assert {name for name, changed in found.items() if not changed} == aside - {"content"}
 
 
 def test_test_time_options_share_the_source_part():

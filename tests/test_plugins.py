@@ -12,10 +12,13 @@ from ttt_bench.plugins import KINDS, PluginFile, by_name, found, in_use, load, r
 
 
 @pytest.fixture(autouse=True)
-def _nothing_given():
+def _nothing_given(monkeypatch):
+    monkeypatch.setattr(plugins, "_followers", [])  # those would load these files, which hold no plug-in
     use({})
+    plugins._installed.cache_clear()
     yield
     use({})
+    plugins._installed.cache_clear()
 
 
 @pytest.fixture
@@ -61,6 +64,7 @@ def test_installed_packages_name_theirs_by_an_entry_point(kind, tmp_path, monkey
     [file] = found(kind)
     assert (file.path, file.outside) == (tmp_path / "their_plugin.py", True)
     points[f"ttt_bench.{kind}s"] = [EntryPoint("theirs", "no_such_plugin", "")]
+    plugins._installed.cache_clear()
     with pytest.raises(UserError, match="no_such_plugin"):
         found(kind)
 

@@ -1,11 +1,20 @@
-"""Stable identities: equal settings give equal hashes on every machine and Python version."""
+"""Stable identities: equal settings give equal hashes on every machine and Python version.
+
+Every field of a settings dataclass counts, unless its metadata is ``ASIDE``: a field that is added later is part of the
+identity without another line.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+
+ASIDE: Mapping[str, Any] = MappingProxyType({"counts": False})
+"""``field(metadata=ASIDE)``: decides no number of its own (a name for people, a path), or is counted elsewhere."""
 
 
 def plain(value: Any) -> Any:
@@ -17,6 +26,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
     return value
+
+
+def counted(value: Any) -> Any:
+    """Like ``plain``, but of dataclasses only what counts; one may say itself what that is, as ``counted``."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if hasattr(value, "counted"):
+            return value.counted()
+        return {f.name: counted(getattr(value, f.name)) for f in dataclasses.fields(value) if counts(f)}
+    if isinstance(value, dict):
+        return {str(k): counted(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [counted(v) for v in value]
+    return value
+
+
+def counts(field: dataclasses.Field[Any]) -> bool:
+    """Whether a dataclass's field is part of its identity."""
+    return bool(field.metadata.get("counts", True))
 
 
 def canonical(value: Any) -> str:

@@ -59,14 +59,13 @@ def test_a_file_counts_by_its_content_and_not_by_its_place(tmp_path):
     a.write_bytes(b"one")
     b.write_bytes(b"one")
     c.write_bytes(b"two")
-    described = [NetworkConfig("resnet18", weights=str(path)).pinned().describe() for path in (a, b, c)]
+    described = [NetworkConfig("resnet18", weights=str(path)).pinned().counted() for path in (a, b, c)]
     assert described[0] == described[1] != described[2]
     assert "a.pth" not in str(described)
-    assert NetworkConfig().pinned().describe() == {
-        "backbone": "resnet50", "heads": "linear", "hidden": 64, "weights": "none",
-    }  # fmt: skip
+    assert NetworkConfig().pinned().counted()["weights"] == "none"
+    assert not {"content", "given"} & NetworkConfig().counted().keys()
     missing = NetworkConfig(weights=str(tmp_path / "none.pth")).pinned()
-    assert missing.describe()["weights"].endswith("none.pth"), "the path has to do; loading it says what is wrong"
+    assert missing.counted()["weights"].endswith("none.pth"), "the path has to do; loading it says what is wrong"
 
 
 @pytest.mark.slow
@@ -156,7 +155,9 @@ def test_pixels_are_normalised_once(tmp_path):
     raw = torch.rand(2, 3, 32, 32)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     expected = told.encoder((raw - 0.5) / 0.5)[-1]
-    torch.testing.assert_close(told.features((raw - mean) / std)[-1], expected, rtol=1e-4, atol=1e-4)
+    found = told.features((raw - mean) / std)[-1]
+    # 40 untrained layers amplify the rounding of the two ways to normalise; normalising twice would be off by the scale.
+    assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
     same = make_network(NetworkConfig("wrn40_2", pixels="symmetric", given="symmetric"), {"class": 3}, ["class"])
     assert same.rescaling is None
 

@@ -157,11 +157,11 @@ def test_cells_say_what_is_unusual_about_them(plan):
     on = cells(plan("taskonomy->nyudv2", *ALL, protocols=("single",)))["base"].describe()
     assert on["source_scaling"] == "symmetric"
     assert on["order"] == "files"
-    assert "scaling" not in on, "NYUD-v2's pixels enter as ever"
+    assert on["scaling"] == "imagenet", "NYUD-v2's pixels enter as ever"
     assert {"losses": "taskonomy", "weighting": "automatic"}.items() <= on["source_training"].items()
     off = cells(plan("taskonomy->nyudv2"))["base"].describe()
-    assert not {"source_scaling", "scaling", "order"} & off.keys()
-    assert not {"losses", "weighting"} & off["source_training"].keys()
+    assert (off["source_scaling"], off["scaling"], off["order"]) == ("imagenet", "imagenet", "seed")
+    assert {"losses": "masked", "weighting": "fixed"}.items() <= off["source_training"].items()
     back = cells(plan("nyudv2->taskonomy", "input-scaling"))["base"]
     assert (back.scaling, back.source.scaling) == ("symmetric", "imagenet")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from ttt_bench.identity import identity, plain
+from ttt_bench.identity import ASIDE, counted, counts, identity, plain
 from ttt_bench.source.spec import BranchSpec, SourceSpec
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when the same settings begin to give other numbers."""
 
 
@@ -17,10 +17,10 @@ SCHEMA = 1
 class Cell:
     """Everything that decides one trajectory, and nothing that does not (no device count, no worker count)."""
 
-    pair: str
-    branch: BranchSpec
-    """The source model with the method's auxiliary part."""
-    target: str
+    pair: str = field(metadata=ASIDE)
+    branch: BranchSpec = field(metadata=ASIDE)
+    """The source model with the method's auxiliary part; counts by its own identity."""
+    target: str = field(metadata=ASIDE)
     target_fingerprint: str
     target_samples: int
     method: str
@@ -45,6 +45,11 @@ class Cell:
     order: str = "seed"
     """In which the target's images arrive: shuffled by the ``seed``, or as in the ``files``."""
 
+    changed: tuple[str, ...] = field(default=(), metadata=ASIDE)
+    """Options that differ from the method's defaults, for display."""
+    notes: tuple[str, ...] = field(default=(), metadata=ASIDE)
+    """What every table has to say of the data (what decides pixels is in the fingerprints)."""
+
     @property
     def source(self) -> SourceSpec:
         """The source network."""
@@ -53,17 +58,7 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Identity hash over all settings; names of domains are left out, fingerprints decide."""
-        fields = {k: getattr(self, k) for k in (
-            "target_fingerprint", "target_samples", "method", "options", "recipe", "protocol", "training", "seed",
-            "steps", "eval_steps", "batch_size", "precision",
-        )}  # fmt: skip
-        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **fields, **self._unusual})
-
-    @property
-    def _unusual(self) -> dict[str, Any]:
-        """What differs from its usual value: cells from before there was a choice keep their names."""
-        usual = {"input_noise": 0.0, "scaling": "imagenet", "order": "seed", "compiled": False}
-        return {key: getattr(self, key) for key, value in usual.items() if getattr(self, key) != value}
+        return identity({"kind": "cell", "schema": SCHEMA, "branch": self.branch.id, **counted(self)})
 
     @property
     def label(self) -> str:
@@ -72,28 +67,22 @@ class Cell:
         noise = f" noise {self.input_noise:g}" if self.input_noise else ""
         return f"{self.pair} {self.method}{options} {self.protocol} {self.recipe}{noise} seed {self.seed}"
 
-    changed: tuple[str, ...] = ()
-    """Options that differ from the method's defaults (for display; not part of the identity)."""
-    notes: tuple[str, ...] = ()
-    """What every table has to say of the data (for display; what decides pixels is in the fingerprints)."""
-
     def describe(self) -> dict[str, Any]:
         """The cell as JSON-able fields, flat where a table needs a column."""
         return {
-            **{k: plain(getattr(self, k)) for k in (
-                "pair", "target", "target_fingerprint", "target_samples", "method", "options", "recipe",
-                "protocol", "training", "seed", "steps", "eval_steps", "batch_size", "precision", "changed",
-            )},
+            "pair": self.pair,
+            "target": self.target,
+            **{f.name: plain(getattr(self, f.name)) for f in fields(self) if counts(f)},
+            "changed": list(self.changed),
+            "notes": list(self.notes),
             "source": self.source.domain,
             "source_fingerprint": self.source.fingerprint,
+            "source_scaling": self.source.scaling,
             "tasks": list(self.source.tasks),
             "classes": list(self.source.classes),
             "size": list(self.source.size),
-            "network": self.source.network.describe(),
-            "source_training": plain(self.source.training.describe()),
+            "network": self.source.network.counted(),
+            "source_training": plain(self.source.training),
             "checkpoint": self.source.id,
             "branch": self.branch.id,
-            **({"source_scaling": self.source.scaling} if self.source.scaling != "imagenet" else {}),
-            **({"notes": list(self.notes)} if self.notes else {}),
-            **self._unusual,
-        }  # fmt: skip
+        }

@@ -81,8 +81,6 @@ class Method:
     """Options that influence the source-time part; only these enter the identity of its checkpoint."""
     source_optimizer: ClassVar[OptimizerSpec | None] = None
     """Optimiser for the auxiliary part on a frozen network; None = that of the training preset."""
-    later_options: ClassVar[tuple[str, ...]] = ()
-    """Options that came when results were already stored: at their default they do not enter a cell's identity."""
     accidents: ClassVar[tuple[Accident, ...]] = ()
     """What switches of ``--released`` set in this method's options."""
     source_clip_norm: ClassVar[float | None] = None

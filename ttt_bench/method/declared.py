@@ -225,7 +225,6 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
     where = place(file, node)
     named = {
         "source_options": info.source_options,
-        "later_options": info.later_options,
         "needs.unless": tuple(info.needs.unless),
         **{f"the accident {accident.switch}": tuple(accident.options) for accident in info.accidents},
     }

@@ -25,7 +25,6 @@ class Declared:
     source_options: tuple[str, ...] = ()
     source_optimizer: OptimizerSpec | None = None
     source_clip_norm: float | None = None
-    later_options: tuple[str, ...] = ()
     accidents: tuple[Accident, ...] = ()
     needs: Needs = field(default_factory=Needs)
     moves_heads: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ttt_bench.domains.normalisation import SCALINGS
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.identity import ASIDE, counts
 
 IMAGENET_FILES = {
     "resnet18": "resnet18-f37072fd.pth",
@@ -42,8 +43,8 @@ class NetworkConfig:
     hidden: int = 64
     weights: str = "none"
     """``none``, ``imagenet`` or the path of a state dict."""
-    content: str = ""
-    """SHA-256 of the weights' file: it counts, not where the file lies."""
+    content: str = field(default="", metadata=ASIDE)
+    """SHA-256 of the weights' file: where it is known it counts as the weights, and the path does not."""
     architecture: str = "multitask"
     """What turns the backbone's maps into predictions: a name of ``networks.catalogue``."""
     stem: str = ""
@@ -51,7 +52,7 @@ class NetworkConfig:
     pixels: str = "domain"
     """Which normalisation of the pixels the weights were trained with: ``domain``, what the data come with; ``raw``,
     pixels in [0, 1]; or a name of ``domains.normalisation.SCALINGS``."""
-    given: str = "imagenet"
+    given: str = field(default="imagenet", metadata=ASIDE)
     """The normalisation that the images come with, as the source says; part of the source's identity, not of this."""
     code: str = ""
     """Hash of the file of an architecture from outside: it counts, not where the file lies."""
@@ -108,18 +109,10 @@ class NetworkConfig:
             return self
         return replace(self, content=_digest(path))
 
-    def describe(self) -> dict[str, Any]:
-        """What decides a network, as plain values; files by their content.
-
-        Settings of ``UNUSUAL`` are named only where they differ from its values.
-        """
-        fields = {key: value for key, value in asdict(self).items() if UNUSUAL.get(key) != value}
-        content = fields.pop("content")
-        fields.pop("given", None)
-        return {**fields, "weights": f"sha256:{content[:16]}"} if content else fields
-
-
-UNUSUAL = {"architecture": "multitask", "stem": "", "pixels": "domain", "code": ""}
+    def counted(self) -> dict[str, Any]:
+        """What decides a network, as plain values; files by their content, once it is known."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if counts(f)}
+        return {**found, "weights": f"sha256:{self.content[:16]}"} if self.content else found
 
 
 def _digest(path: Path) -> str:

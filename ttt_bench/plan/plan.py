@@ -20,6 +20,7 @@ from ttt_bench.plan.release import Accidents, check_names, follows_files
 from ttt_bench.plan.sweep import SweepConfig
 from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
+from ttt_bench.tasks.catalogue import outside_code
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def _cell(
         seed=seed,
         joint=joint,
         scaling=accidents.scaling(accidents.source, pair.source.scaling),
+        task_code=tuple(outside_code(pair.tasks).items()),
     )
     return Cell(
         pair=pair.name,
@@ -166,7 +168,7 @@ def _cell(
         target_fingerprint=_fingerprint(pair.target),
         target_samples=_target_samples(config, pair),
         method=info.name,
-        options={k: v for k, v in call.options.items() if k not in info.later_options or k in call.changed},
+        options=call.options,
         recipe=recipe,
         protocol=protocol,
         training=training,

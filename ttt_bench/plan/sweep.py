@@ -51,11 +51,7 @@ class SweepConfig:
     @property
     def id(self) -> str:
         """Identity of the request."""
-        # Left out where they say nothing, so that requests from before these fields keep theirs.
-        later = ("input_noise", "released", "compiled")
-        request = {k: v for k, v in self.described().items() if k not in later or v}
-        described = {"network": self.network.describe(), "source_training": self.source_training.describe()}
-        return identity({**request, **described})
+        return identity({**self.described(), "network": self.network.counted()})
 
     def described(self) -> dict[str, Any]:
         """All settings as JSON-able fields; a method by its name and all that decides it."""

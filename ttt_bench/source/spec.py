@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.identity import identity
+from ttt_bench.identity import ASIDE, counted, identity
 from ttt_bench.networks.config import NetworkConfig
+
+SCHEMA = 2
+"""Of trained networks and branches; raised when the same settings begin to give others."""
+FIT = ("fit_iterations", "fit_lr", "statistics_batches")
+"""Settings of fits on the frozen network: they do not touch the network, and count for branches."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +29,16 @@ class TrainingConfig:
     power: float = 0.9
     augment: str = "light"
     """``light``: flip and colour jitter; ``paper``: also random scale and crop; ``none``."""
-    fit_iterations: int = 300
+    fit_iterations: int = field(default=300, metadata=ASIDE)
     """Iterations for a method's branch on the frozen network (``shared`` training)."""
-    fit_lr: float = 1e-3
-    statistics_batches: int = 32
+    fit_lr: float = field(default=1e-3, metadata=ASIDE)
+    statistics_batches: int = field(default=32, metadata=ASIDE)
     """Source batches that source statistics are taken over."""
     losses: str = "masked"
     """``masked``; ``taskonomy``: the S4T release's on Taskonomy (normals compared along rows, no mask)."""
     weighting: str = "fixed"
     """Of the tasks: ``fixed`` (1, 1, 10, 50); ``automatic``: learned, the S4T release's on Taskonomy."""
 
-    def describe(self) -> dict[str, Any]:
-        """All settings but those of ``UNUSUAL`` at their usual value: they came later, and must not rename what
-        was trained before."""
-        return {key: value for key, value in vars(self).items() if UNUSUAL.get(key) != value}
-
-
-UNUSUAL = {"losses": "masked", "weighting": "fixed"}
-"""Settings that are mentioned only where they differ from these values."""
 
 TRAINING_PRESETS: dict[str, TrainingConfig] = {
     "fast": TrainingConfig(iterations=1200, batch_size=16, lr=1e-3, samples=2000, fit_iterations=200),
@@ -68,7 +65,7 @@ def training_preset(name: str, **changes: Any) -> TrainingConfig:
 class SourceSpec:
     """Exactly what influences one trained network."""
 
-    domain: str
+    domain: str = field(metadata=ASIDE)
     fingerprint: str
     tasks: tuple[str, ...]
     classes: tuple[str, ...]
@@ -80,14 +77,13 @@ class SourceSpec:
     """(method, its source options, its code) trained along with the network; None: the network alone."""
     scaling: str = "imagenet"
     """Of the input pixels: see ``domains.normalisation.SCALINGS``."""
+    task_code: tuple[tuple[str, str], ...] = ()
+    """(task, hash of its file) of tasks that are not the project's own."""
 
     @cached_property
     def id(self) -> str:
-        """Identity hash; the domain's name is left out, its fingerprint decides.
-
-        The settings of fits on the frozen network do not touch the network, so they are left out too.
-        """
-        return identity({"kind": "network", "schema": 1, **_network_part(self)})
+        """Identity hash; the domain's fingerprint counts, not its name."""
+        return identity({"kind": "network", "schema": SCHEMA, **counted(self)})
 
     @property
     def label(self) -> str:
@@ -110,17 +106,8 @@ class BranchSpec:
     @cached_property
     def id(self) -> str:
         """Identity hash."""
-        training = self.source.training
-        fit = {k: getattr(training, k) for k in ("fit_iterations", "fit_lr", "statistics_batches")}
+        fit = {k: getattr(self.source.training, k) for k in FIT}
         return identity(
-            {"kind": "branch", "schema": 1, "network": self.source.id, "fit": fit,
+            {"kind": "branch", "schema": SCHEMA, "network": self.source.id, "fit": fit,
              "method": self.method, "options": self.options, "code": self.code}
         )  # fmt: skip
-
-
-def _network_part(spec: SourceSpec) -> dict[str, Any]:
-    fields = {k: getattr(spec, k) for k in ("fingerprint", "tasks", "classes", "size", "seed", "joint")}
-    fit_only = ("fit_iterations", "fit_lr", "statistics_batches")
-    training = {k: v for k, v in spec.training.describe().items() if k not in fit_only}
-    scaling = {"scaling": spec.scaling} if spec.scaling != "imagenet" else {}
-    return {**fields, **scaling, "network": spec.network.describe(), "training": training}
