@@ -6,15 +6,18 @@ Every reader takes ``what``, the option's or key's name as the user wrote it, an
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ttt_bench.errors import UserError, did_you_mean
 
 DIGITS = 15
 """A whole number with more digits is a slip of the hand; all shorter ones are exact in a float too."""
-SEEDS_MOST = 2**32 - 1
-"""Generators of numpy and torch both take seeds up to here."""
+MOST_SEEDS = 10_000
+"""Of one sweep."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Joined:
 
 ANY = Range()
 POSITIVE = Range(above=0)
-COUNT = Range(1, 10**DIGITS)
+SEEDS = Range(0, 2**32 - 1)
+"""What the generators of numpy and torch both take."""
 
 
 def check_range(what: str, value: float, valid: Range) -> None:
@@ -77,10 +81,9 @@ def read_int(what: str, text: str, valid: Range = ANY) -> int:
         UserError: it is none.
     """
     word = text.strip()
-    digits = word.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
+    if not re.fullmatch("[+-]?[0-9]+", word):
         raise UserError(f"{what} {shown(text)} is not a whole number.")
-    if len(digits.lstrip("0")) > DIGITS:
+    if len(word.lstrip("+-0")) > DIGITS:
         raise UserError(f"{what} {shown(text)} is too large a number.")
     check_range(what, int(word), valid)
     return int(word)
@@ -145,6 +148,27 @@ def check_once(what: str, words: Sequence[object]) -> None:
     for place, word in enumerate(words):
         if word in words[:place]:
             raise UserError(f"{what} has {shown(word)} twice.", "Leave one out.")
+
+
+def check_device(what: str, text: str) -> None:
+    """Refuse what names no device; whether this machine has it is another question.
+
+    Raises:
+        UserError: it names none.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", text):
+        raise UserError(f"{what} {shown(text)} is not a device.", "Valid: cpu, cuda, cuda:N, auto.")
+
+
+def check_path(what: str, path: Path | str) -> None:
+    """Refuse what no file system takes as a path.
+
+    Raises:
+        UserError: it has a name longer than 255 bytes, or a zero byte.
+    """
+    text = str(path)
+    if "\0" in text or any(len(os.fsencode(part)) > 255 for part in text.split("/")) or len(os.fsencode(text)) > 4000:
+        raise UserError(f"{what} {shown(text)} is longer than any path may be.", "Give a file or folder.")
 
 
 def shown(value: object) -> str:

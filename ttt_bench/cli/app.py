@@ -10,10 +10,11 @@ import typer
 from ttt_bench import plugins
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import Model, Place, Request, TaskFiles, takes_request
+from ttt_bench.cli.options import Model, Place, Request, TaskFiles, check_device_option, takes_request
+from ttt_bench.cli.strict import App
 from ttt_bench.studies.catalogue import UNNAMED, study_help
 
-app = typer.Typer(
+app = App(
     name="ttt_bench",
     help="An honest, exact and resumable benchmark harness for test-time training.",
     no_args_is_help=True,
@@ -22,8 +23,10 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place)]
-Jobs = Annotated[int, typer.Option(min=1, help="Worker processes.", rich_help_panel=Place)]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place, callback=check_device_option)
+]
+Jobs = Annotated[int, typer.Option(min=1, max=1024, help="Worker processes.", rich_help_panel=Place)]
 Out = Annotated[Path, typer.Option(help="Where results are.")]
 
 
@@ -144,7 +147,7 @@ def report(
         typer.Option(help="Metrics that enter Delta, TASK/METRIC, comma-separated; default: the first of each task."),
     ] = "",
     fixed_step: Annotated[
-        int | None, typer.Option(help="Step of the `fixed` selection; default: 10, or the last.")
+        int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     to: Annotated[Path | None, typer.Option(help="Write the report there; default: into the sweep's folder.")] = None,
@@ -220,8 +223,10 @@ def audit(
 @app.command()
 def bench(
     config: Annotated[str, typer.Option(help="paper (ResNet-50, 256x256, batch 8) or small.")] = "small",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    repeats: Annotated[int | None, typer.Option(min=1, help="Timed rounds; default by configuration.")] = None,
+    device: Device = "cpu",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Timed rounds; default by configuration.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, tf32 (CUDA) or bf16.")] = "fp32",
     compile: Annotated[bool, typer.Option("--compile", help="torch.compile the encoder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,

@@ -50,12 +50,13 @@ def run_bench_command(
 
     from ttt_bench.adaptation.execution import Execution
     from ttt_bench.bench.run import as_table, harness_lines, run_bench
+    from ttt_bench.choices import check_word
     from ttt_bench.cli.console import errors, wide
-    from ttt_bench.errors import UserError, did_you_mean
+    from ttt_bench.cli.devices import found_device
     from ttt_bench.plan.sweep import PRECISIONS
 
-    if precision not in PRECISIONS:
-        raise UserError(f"--precision {precision!r} is unknown.", did_you_mean(precision, PRECISIONS))
+    check_word("--precision", precision, PRECISIONS)
+    device = found_device(device)
     quiet = errors
     with quiet.status("") as line:
         result = run_bench(config, device, repeats, line.update, Execution(precision, compiled))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ttt_bench.cli.strict import App
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from ttt_bench.domains.disk.checking import Progress, Report
 
-app = typer.Typer(help="Check data sets on disk, or prepare one.", no_args_is_help=True)
+app = App(help="Check data sets on disk, or prepare one.", no_args_is_help=True)
 SHOWN = 20
 
 

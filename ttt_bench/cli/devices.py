@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttt_bench.choices import check_device
 from ttt_bench.cli.options import Request
 from ttt_bench.errors import UserError
 from ttt_bench.plan.artifacts import done_of
@@ -19,21 +20,23 @@ def resolve_device(device: str, works: list[Work], request: Request) -> str:
         return "cpu"
     from ttt_bench.adaptation.execution import Execution
 
-    chosen = _found(device)
+    chosen = found_device(device)
     Execution(request.config.precision).check(chosen)
     return chosen
 
 
-def _found(device: str) -> str:
-    """The device to use, after a look at which ones there are."""
+def found_device(device: str) -> str:
+    """The device to use, after a look at which ones there are.
+
+    Raises:
+        UserError: this machine does not have it.
+    """
     import torch
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"--device {device!r} is not a device.", "Valid: cpu, cuda, cuda:N, auto.") from error
+    check_device("--device", device)
+    chosen = torch.device(device)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"--device {device}: this machine shows {torch.cuda.device_count()} CUDA devices.", "Use --device cpu."

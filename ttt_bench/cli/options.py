@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from ttt_bench import plugins
+from ttt_bench.choices import MOST_SEEDS, Range, check_device, check_path, check_word, read_int, read_list, shown
 from ttt_bench.domains.catalogue import given_roots
 from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
-from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.errors import UserError
 from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.networks.catalogue import choice
 from ttt_bench.plan.plan import Plan, make_plan
@@ -162,8 +163,9 @@ def read_request(
 ) -> Request:
     """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
     plugins.use({"task": task or (), "domain": domain or (), "network": network or ()})
-    if preset not in PRESETS:
-        raise UserError(f"--preset {preset!r} is unknown.", did_you_mean(preset, PRESETS))
+    check_word("--preset", preset, PRESETS)
+    for option, path in (("--out", out), ("--cache", cache), ("--weights", weights), ("--skip-bad", skip_bad)):
+        check_path(option, path or "")
     defaults = dict(PRESETS[preset])
     extra = tuple(method or ())
     built, source = _model(
@@ -181,11 +183,11 @@ def read_request(
     if follows_files(switches):
         defaults["protocols"] = ("single",)
     given: dict[str, Any] = {
-        "recipes": _words(recipes),
-        "protocols": _words(protocols),
-        "trainings": _words(training),
+        "recipes": _words("--recipes", recipes),
+        "protocols": _words("--protocols", protocols),
+        "trainings": _words("--training", training),
         "seeds": _seeds(seeds),
-        "tasks": parse_tasks(tasks) if tasks else None,
+        "tasks": None if tasks is None else parse_tasks(",".join(read_list("--tasks", tasks))),
         "size": _size(size),
         "steps": steps,
         "eval_steps": _numbers("--eval-steps", eval_steps),
@@ -195,7 +197,7 @@ def read_request(
         "compiled": compile,
     }
     config = SweepConfig(
-        pairs=_words(pairs) or (),
+        pairs=read_list("--pairs", pairs),
         methods=tuple(parse_methods(methods, extra)),
         **{
             **defaults,
@@ -238,35 +240,34 @@ def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[...
     return run
 
 
-def _words(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+def check_device_option(text: str) -> str:
+    """``--device`` of every command, checked as it is read."""
+    check_device("--device", text)
+    return text
+
+
+def _words(option: str, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else read_list(option, text)
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(word) for word in text.split(",") if word.strip())
-    except ValueError as error:
-        raise UserError(f"{option} {text!r} is not a list of whole numbers such as 0,1,5,10.") from error
+    return None if text is None else tuple(read_int(option, word) for word in read_list(option, text))
 
 
 def _seeds(text: str | None) -> tuple[int, ...] | None:
-    numbers = _numbers("--seeds", text)
-    if numbers is None or "," in (text or ""):
-        return numbers
-    if len(numbers) != 1 or numbers[0] < 1:
-        raise UserError(f"--seeds {text!r}: give a count such as 3, or a list such as 0,4,7.")
-    return tuple(range(numbers[0]))
+    """A count such as ``3``, or a list such as ``0,4,7``."""
+    if text is None or "," in text:
+        return _numbers("--seeds", text)
+    return tuple(range(read_int("--seeds, a count,", text, Range(1, MOST_SEEDS))))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    if match is None:
-        raise UserError(f"--size {text!r} is not HxW.", "Write for example 64x64 or 96x128.")
-    return int(match[1]), int(match[2] or match[1])
+    sides = text.split("x")
+    if len(sides) > 2:
+        raise UserError(f"--size {shown(text)} is not HxW.", "Write for example 64x64 or 96x128.")
+    return read_int("--size", sides[0]), read_int("--size", sides[-1])
 
 
 def _roots(
@@ -280,5 +281,7 @@ def _roots(
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name == "cache":
-        raise UserError(f"--name {name!r} cannot be a folder name here.", "Use letters, digits, '.', '_' and '-'.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name == "cache":
+        raise UserError(
+            f"--name {shown(name)} cannot be a folder name here.", "Use letters, digits, '.', '_' and '-', at most 100."
+        )

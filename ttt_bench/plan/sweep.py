@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ttt_bench.choices import MOST_SEEDS, POSITIVE, SEEDS, Range, check_once, check_range, check_word
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.identity import identity, plain
 from ttt_bench.method.configured import MethodCall
@@ -75,17 +76,29 @@ class SweepConfig:
             ("--training", self.trainings, TRAININGS),
             ("--precision", (self.precision,), PRECISIONS),
         ):
+            if not values:
+                raise UserError(f"{option} is empty.", did_you_mean("", valid))
             for value in values:
-                if value not in valid:
-                    raise UserError(f"{option} {value!r} is unknown.", did_you_mean(value, valid))
-        if not 0 <= self.input_noise < float("inf"):
-            raise UserError(f"input_noise must be a scale of at least 0, not {self.input_noise}.")
-        for option, number, least in (
-            ("--steps", self.steps, 1), ("--batch-size", self.batch_size, 1), ("--batches", self.batches, 0),
-            ("--size", min(self.size), 32), ("--seeds", len(self.seeds), 1), ("--pairs", len(self.pairs), 1),
-        ):  # fmt: skip
-            if number < least:
-                raise UserError(f"{option} must be at least {least}, not {number}.")
+                check_word(option, value, valid)
+            check_once(option, values)
+        training = self.source_training
+        for option, number, valid_range in (
+            ("--pairs", len(self.pairs), Range(1)),
+            ("--seeds, how many,", len(self.seeds), Range(1, MOST_SEEDS)),
+            *(("--seeds, each,", seed, SEEDS) for seed in self.seeds),
+            *(("--size", side, Range(32, 16_384)) for side in self.size),
+            ("--steps", self.steps, Range(1, 100_000)),
+            ("--batch-size", self.batch_size, Range(1, 100_000)),
+            ("--batches", self.batches, Range(0, 10**9)),
+            ("--train-iterations", training.iterations, Range(1, 10**9)),
+            ("--train-samples", training.samples, Range(1, 10**9)),
+            ("--train-lr", training.lr, POSITIVE),
+            ("--fit-iterations", training.fit_iterations, Range(1, 10**9)),
+            ("--fit-lr", training.fit_lr, POSITIVE),
+            ("input_noise", self.input_noise, Range(0)),
+        ):
+            check_range(option, number, valid_range)
+        check_once("--seeds", self.seeds)
         scored = self.steps_scored
         if list(scored) != sorted(set(scored)) or scored[0] != 0 or scored[-1] > self.steps:
             raise UserError(
