@@ -1,12 +1,91 @@
-"""Memory of this process: its peak, and how it is taken from the system."""
+"""What this process may use of its machine: processors, and memory."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 
+from ttt_bench.errors import UserError
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def usable_cpus(cgroups: Path = CGROUPS) -> int:
+    """Processors that this process may keep busy, at least 1; a node has more than a job on it is given.
+
+    The least of its affinity, its control group's quota (whole processors, rounded down), ``SLURM_CPUS_PER_TASK``
+    and the user's own ``OMP_NUM_THREADS``.
+
+    Args:
+        cgroups: where control groups are mounted.
+    """
+    return max(1, min(limit for limit in _cpu_limits(cgroups).values() if limit is not None))
+
+
+def check_threads(threads: int) -> None:
+    """Refuse to compute with more threads than there are processors for.
+
+    Raises:
+        UserError: there are fewer; the message says what sets the limit.
+    """
+    usable = usable_cpus()
+    if threads > usable:
+        least = min((limit, name) for name, limit in _cpu_limits(CGROUPS).items() if limit is not None)[1]
+        raise UserError(
+            f"--threads {threads}: this process may use {usable} processor{'s' * (usable > 1)} ({least}).",
+            f"Give --threads {usable} (results of their own: another count gives other last digits), or allow more.",
+        )
+
+
+def _cpu_limits(cgroups: Path) -> dict[str, int | None]:
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "affinity": affinity,
+        "control group": _quota(cgroups),
+        "SLURM_CPUS_PER_TASK": _number(os.environ.get("SLURM_CPUS_PER_TASK", "")),
+        # A list gives one number for each level of nesting; the outermost counts here.
+        "OMP_NUM_THREADS": _number(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]),
+    }
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.strip().isdecimal() and int(text) > 0 else None
+
+
+def _quota(cgroups: Path) -> int | None:
+    """The tightest quota of this process's control group and those above it, of version 1 or 2."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None  # not Linux: there are no control groups
+    found = []
+    for line in lines:
+        _, controllers, inside = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = cgroups / controllers if controllers else cgroups
+        # In a container the path is often that of the host: the mount itself is then the group.
+        here = mount / inside.lstrip("/")
+        found += [_share(folder) for folder in {mount, here, *here.parents} if folder.is_relative_to(mount)]
+    shares = [share for share in found if share is not None]
+    return max(1, int(min(shares))) if shares else None
+
+
+def _share(group: Path) -> float | None:
+    """Processors that the quota of one control group is worth; None without a quota."""
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
+    except (OSError, ValueError):
+        return None  # the group has no such file, or it is not shown to this process
+    return int(quota) / int(period) if quota != "max" and int(quota) > 0 and int(period) > 0 else None
 
 
 def resident_peak() -> int:

@@ -9,6 +9,7 @@ from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model, SourceBatch
 from ttt_bench.networks.contract import Network
+from ttt_bench.source.loop import step
 from ttt_bench.source.training import build_auxiliary
 from ttt_bench.tasks import get_task
 
@@ -46,9 +47,8 @@ def _fit(method: Method, model: Model, size: tuple[int, int], batch: int, iterat
             features = model.network.features(images)
             predictions = model.network.predict(features, size)
         labelled = SourceBatch(images, random_labels(model.network.tasks, batch, size, seed), features, predictions)
-        optimizer.zero_grad()
-        method.source_loss(model, labelled, torch.Generator().manual_seed(seed)).backward()
-        optimizer.step()
+        rng = torch.Generator().manual_seed(seed)
+        step(optimizer, lambda batch=labelled, rng=rng: method.source_loss(model, batch, rng))  # type: ignore[misc]
 
 
 def random_images(count: int, size: tuple[int, int], seed: int) -> Tensor:

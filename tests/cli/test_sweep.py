@@ -194,7 +194,7 @@ def test_training_resumes_bit_identically(tmp_path, monkeypatch):
     from ttt_bench.domains.catalogue import open_domain
     from ttt_bench.networks.config import NetworkConfig
     from ttt_bench.samples.loading import SampleSet
-    from ttt_bench.source import checkpoints, training
+    from ttt_bench.source import checkpoints, loop, training
     from ttt_bench.source.spec import SourceSpec, TrainingConfig
 
     domain = open_domain("rooms/studio", (32, 32), {})
@@ -212,14 +212,14 @@ def test_training_resumes_bit_identically(tmp_path, monkeypatch):
     def kill(done, total, text):
         raise Killed
 
-    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
-    real = training.batch_at
-    monkeypatch.setattr(training, "batch_at", lambda s, c, seed, i: kill(0, 0, "") if i == 4 else real(s, c, seed, i))
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", -1.0)
+    real = loop.batch_at
+    monkeypatch.setattr(loop, "batch_at", lambda s, c, seed, i: kill(0, 0, "") if i == 4 else real(s, c, seed, i))
     with pytest.raises(Killed):
         training.train(spec, samples, tmp_path / "b")
     assert checkpoints.partial_path(tmp_path / "b", spec.id).exists()
     seen = []
-    monkeypatch.setattr(training, "batch_at", lambda s, c, seed, i: seen.append(i) or real(s, c, seed, i))
+    monkeypatch.setattr(loop, "batch_at", lambda s, c, seed, i: seen.append(i) or real(s, c, seed, i))
     resumed = checkpoints.load(training.train(spec, samples, tmp_path / "b"), spec)
     assert seen == [4, 5]
     assert all(torch.equal(whole["network"][k], resumed["network"][k]) for k in whole["network"])

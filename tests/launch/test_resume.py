@@ -14,7 +14,6 @@ from ttt_bench.adaptation.snapshot import _same_bits
 from ttt_bench.adaptation.stream import open_stream
 from ttt_bench.cell import run as cell_run
 from ttt_bench.domains.catalogue import open_domain
-from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model
@@ -163,12 +162,18 @@ def test_progress_of_other_settings_or_other_code_is_not_used(samples, tmp_path)
     assert mine.resumed_at is None
 
 
-def test_damaged_progress_is_named(samples, tmp_path):
+def test_damaged_progress_is_set_aside_and_the_run_starts_anew(samples, tmp_path, caplog):
     path = tmp_path / "cell.pt"
-    path.write_bytes(b"half a file")
-    with pytest.raises(UserError, match="cannot be read") as caught:
-        start(samples, "online", Savepoint(path, "me"), name="tent")
-    assert str(path) in caught.value.message
+    with pytest.raises(Stopped):
+        start(samples, "online", Savepoint(path, "me"), stop_at=3, name="tent")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(bytes(content))
+    mine = Savepoint(path, "me")
+    assert_same(start(samples, "online", mine, name="tent"), start(samples, "online", name="tent"))
+    assert mine.resumed_at is None
+    assert str(path) in caplog.text
+    assert path.with_name("cell.pt.damaged").read_bytes() == bytes(content)
 
 
 def test_saving_waits_for_its_time(samples, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.method.registry import create
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.samples.loading import SampleSet
-from ttt_bench.source import branches, checkpoints, training
+from ttt_bench.source import branches, checkpoints, loop, training
 from ttt_bench.source.spec import BranchSpec, SourceSpec, TrainingConfig
 
 SETTINGS = {"losses": "taskonomy", "weighting": "automatic"}
@@ -56,14 +56,14 @@ def test_learned_weights_survive_an_interruption(samples, tmp_path, monkeypatch)
             raise Killed
         return real(given, config, seed, iteration)
 
-    real = training.batch_at
-    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", -1.0)
-    monkeypatch.setattr(training, "batch_at", broken)
+    real = loop.batch_at
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "batch_at", broken)
     with pytest.raises(Killed):
         training.train(made, samples, tmp_path / "b", create("s4t", OPTIONS))
     saved = checkpoints.load(checkpoints.partial_path(tmp_path / "b", made.id), made)
     assert (saved["supervision"]["sigma"] != 1).all()
-    monkeypatch.setattr(training, "batch_at", real)
+    monkeypatch.setattr(loop, "batch_at", real)
     assert torch.equal(whole, weights_of(training.train(made, samples, tmp_path / "b", create("s4t", OPTIONS)), made))
 
 

@@ -44,7 +44,7 @@ def run_protocol(
         savepoint: where the run saves itself now and then, and goes on from if it finds an earlier run's save.
 
     Raises:
-        UserError: the savepoint's file is damaged.
+        UserError: the method does not predict what the network does.
     """
     if not adapter.method.adapts:
         return _run_static(adapter, stream, evaluator, steps, eval_steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.stream import Evaluator
+from ttt_bench.errors import UserError
 from ttt_bench.networks.contract import Predictions
 
 Array = npt.NDArray[np.float64]
@@ -70,6 +71,7 @@ class Recorder:
         """Score ``images`` at the evaluation step of ``column``."""
         start = time.perf_counter()
         predictions = adapter.predict(images)
+        check_predictions(adapter, predictions, images)
         self.last = (batch, predictions)
         for name, value in evaluator.score(batch, predictions).items():
             if name not in self.statistics:
@@ -128,6 +130,29 @@ class Recorder:
 
 
 _ARRAYS = ("loss", "seconds", "forwards", "backwards", "eval_seconds")
+
+
+def check_predictions(adapter: Adapter, predictions: Any, images: Tensor) -> None:
+    """Require one prediction for each task of the network, of the network's own shape; whether finite is a result.
+
+    Raises:
+        UserError: tasks are missing, unknown or of another shape; every table would lack them for all methods.
+    """
+    name, outputs = adapter.method.name, getattr(adapter.model.network, "outputs", None)
+    if not isinstance(outputs, dict):
+        return  # a stand-in network: its tasks are known to nobody but itself
+    given = sorted(predictions) if isinstance(predictions, Mapping) else []
+    if set(given) != set(outputs):
+        raise UserError(
+            f"{name} predicts {', '.join(given) or 'nothing'}; the network's tasks are {', '.join(outputs)}.",
+            "predict must return one tensor for each task of the network.",
+        )
+    for task, channels in outputs.items():
+        shape = (images.shape[0], channels, *images.shape[-2:])
+        found = predictions[task]
+        if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
+            what = f"{tuple(found.shape)} {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
+            raise UserError(f"{name} predicts {task} as {what}; it must be {shape}, floating-point.")
 
 
 def _wait(images: Tensor) -> None:

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.recording import Recorder
-from ttt_bench.errors import UserError
-from ttt_bench.files import write_atomically
+from ttt_bench.sealed import DamagedError, load_sealed, save_sealed
 
 SAVE_EVERY_SECONDS = 30.0
 BUSY_SHARE = 0.05
@@ -46,30 +42,20 @@ class Savepoint:
         """Put ``adapter`` and ``recorder`` where the last save left them.
 
         Returns:
-            (batch, updates done on it), (0, 0) when nothing was saved under this identity.
-
-        Raises:
-            UserError: the file is damaged.
+            (batch, updates done on it), (0, 0) when nothing usable was saved under this identity.
         """
         if not self.path.exists():
             return 0, 0
-        content = self._read()
+        try:
+            content = load_sealed(self.path)
+        except DamagedError:
+            return 0, 0  # set aside and said: the run starts from its beginning
         if content.get("identity") != self.identity or content.get("schema") != SCHEMA:
             return 0, 0  # other code or other versions: what they computed must not be mixed into this run
         adapter.resume(content["adapter"])
         recorder.restore(content["recorder"])
         self.resumed_at = (int(content["batch"]), int(content["step"]))
         return self.resumed_at
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises several kinds for damaged or unsafe files
-            raise UserError(
-                f"The saved progress {self.path} cannot be read: {error}.",
-                "Delete it; the cell is then done from its beginning.",
-            ) from error
-        return content if isinstance(content, dict) else {}
 
     def offer(self, adapter: Adapter, recorder: Recorder, batch: int, step: int) -> None:
         """Save, if the last save is long enough ago, that ``step`` updates are done on batch ``batch``."""
@@ -84,7 +70,7 @@ class Savepoint:
             "adapter": adapter.state(),
             "recorder": recorder.state(),
         }
-        write_atomically(self.path, lambda file: torch.save(content, file))
+        save_sealed(self.path, content)
         self._saved = time.monotonic()
         self._busy = self._saved - start
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ttt_bench.adaptation.protocols import run_protocol
-from ttt_bench.adaptation.stream import Evaluator, TargetStream
-from ttt_bench.audit.toy import Toy, make_toy
+from ttt_bench.adaptation.recording import Recording, check_predictions
+from ttt_bench.adaptation.stream import open_stream
+from ttt_bench.audit.toy import Toy, ToySamples, make_toy
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Method
-from ttt_bench.synthetic import random_images, random_labels
+from ttt_bench.process_state import ProcessState, generator_states, seed_everything, unchanged_process
+from ttt_bench.synthetic import random_images
 from ttt_bench.tasks import of_kind
 
 SIZE = (64, 64)
@@ -46,35 +50,95 @@ class BrokenContractError(Exception):
 
 
 def audit(method: Method) -> list[Finding]:
-    """Run every check on ``method``."""
-    toy = make_toy(method)
-    return [_run(check, toy) for check in CHECKS]
-
-
-def _run(check: Callable[[Toy], str], toy: Toy) -> Finding:
-    name = (check.__doc__ or check.__name__).splitlines()[0].rstrip(".")
+    """Run every check on ``method``; each leaves the process as it found it."""
     try:
-        return Finding(name, "passed", check(toy))
+        with unchanged_process(f"fitting {method.name}"):
+            toy = make_toy(method)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit in a method is a finding like any other
+        return [Finding("Its source-time part can be fitted", "failed", f"{type(error).__name__}: {error}")]
+    return [run(check, toy) for check in CHECKS]
+
+
+def title(check: Callable[[Toy], str]) -> str:
+    """What a check is called in findings."""
+    return (check.__doc__ or check.__name__).splitlines()[0].rstrip(".")
+
+
+def run(check: Callable[[Toy], str], toy: Toy) -> Finding:
+    """Run one check; whatever the method does becomes its finding."""
+    name = title(check)
+    try:
+        with unchanged_process(f"the audit of {toy.method.name}"):
+            return Finding(name, "passed", check(toy))
     except BrokenContractError as error:
         return Finding(name, "failed", str(error))
     except UserError as error:
         if check in MAY_REFUSE:
             return Finding(name, "refused", error.message)
         return Finding(name, "failed", f"refuses an ordinary batch: {error.message}")
-    except Exception as error:  # a crash is a finding; the other checks still run
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a crash, or sys.exit, is a finding; the other checks still run
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All that a run leaves behind, to be compared bit for bit."""
+
+    digest: str
+    recording: Recording
+
+    def differs(self, other: Trace) -> str:
+        """What is not the same, for people; empty when nothing differs."""
+        if self.digest != other.digest:
+            return "the weights"
+        mine, yours = self.recording, other.recording
+        if not np.array_equal(mine.loss, yours.loss, equal_nan=True):
+            return "the losses"
+        if mine.last is None or yours.last is None or mine.last[1].keys() != yours.last[1].keys():
+            return "the predictions"
+        if not all(torch.equal(value, yours.last[1][task]) for task, value in mine.last[1].items()):
+            return "the predictions"
+        names = mine.statistics.keys() | yours.statistics.keys()
+        same = all(
+            np.array_equal(mine.statistics[n], yours.statistics[n], equal_nan=True)
+            for n in names & mine.statistics.keys() & yours.statistics.keys()
+        )
+        return "" if same and mine.statistics.keys() == yours.statistics.keys() else "the statistics"
+
+
+def trace(toy: Toy, seed: int = 0, images: int = 0, labels: int = 0, scored: bool = True) -> Trace:
+    """Adapt over two batches that arrive as a cell's do, the last one smaller.
+
+    Args:
+        toy: what to run.
+        seed: of the run.
+        images: seed of the images.
+        labels: seed of the labels.
+        scored: whether the labels are the same for every call of that seed; False compares what no label touches.
+    """
+    stream, evaluator = open_stream(ToySamples(toy.tasks, 6, SIZE, images, labels), 4, seed)
+    adapter = toy.adapter(seed)
+    recording = run_protocol("online", adapter, stream, evaluator, 2, (0, 2))
+    return Trace(adapter.digest(), recording if scored else replace(recording, statistics={}))
+
+
+def process_stays_as_it_is(toy: Toy) -> str:
+    """Settings and functions shared by all methods stay as they are."""
+    state = ProcessState.now()
+    trace(toy)
+    changed = state.restore()
+    _require(not changed, f"it changed {', '.join(changed[:4])}")
+    return ""
 
 
 def poisoned_labels_change_nothing(toy: Toy) -> str:
     """Poisoned labels change nothing."""
-    images = [random_images(4, SIZE, seed) for seed in (1, 2)]
-    digests = []
-    for label_seed in (0, 99):
-        adapter = toy.adapter()
-        labels = [random_labels(toy.tasks, 4, SIZE, label_seed + i) for i in range(2)]
-        run_protocol("online", adapter, TargetStream(images), Evaluator(labels), STEPS, (0, STEPS))
-        digests.append(adapter.digest())
-    _require(digests[0] == digests[1], "the weights depend on the target's labels")
+    differs = trace(toy, labels=1, scored=False).differs(trace(toy, labels=99, scored=False))
+    _require(not differs, f"{differs} depend on the target's labels")
     return ""
 
 
@@ -95,17 +159,20 @@ def nothing_leaks(toy: Toy) -> str:
     adapter = toy.adapter()
     flags = _flags(adapter.model)
     adapter.update(random_images(4, SIZE, 0))
-    _require(_flags(adapter.model) == flags, "hooks, requires_grad flags or train/eval modes changed")
+    after = _flags(adapter.model)
+    changed = sorted(name for name in flags.keys() | after.keys() if flags.get(name) != after.get(name))
+    _require(not changed, f"changed on the model: {', '.join(changed[:3])}")
     return ""
 
 
 def global_randomness_is_untouched(toy: Toy) -> str:
     """Only the generator handed in is used."""
-    adapter = toy.adapter()
-    before = torch.get_rng_state()
-    adapter.update(random_images(4, SIZE, 0))
-    adapter.predict(random_images(4, SIZE, 0))
-    _require(torch.equal(before, torch.get_rng_state()), "the global random generator moved")
+    seed_everything(8675309)  # a state that no method puts them in: seeding anew is seen as well as drawing
+    before = generator_states()
+    trace(toy)
+    after = generator_states()
+    moved = [name for name, state in before.items() if after[name] != state]
+    _require(not moved, f"{', '.join(moved)} global random generator moved")
     return ""
 
 
@@ -120,14 +187,46 @@ def images_are_untouched(toy: Toy) -> str:
 
 
 def runs_twice_bit_identically(toy: Toy) -> str:
-    """Two runs are bit-identical."""
-    digests = []
-    for _ in range(2):
-        adapter = toy.adapter(seed=7)
-        for seed in range(STEPS):
-            adapter.update(random_images(4, SIZE, seed))
-        digests.append(adapter.digest())
-    _require(digests[0] == digests[1], "two runs with the same seed differ")
+    """Two runs are bit-identical, whatever ran between them."""
+    first = trace(toy, seed=7)
+    trace(toy, seed=8, images=50)  # what a method keeps of another run would show in the next
+    differs = first.differs(trace(toy, seed=7))
+    _require(not differs, f"{differs} of two runs with the same seed differ")
+    return ""
+
+
+def nothing_is_kept(toy: Toy) -> str:
+    """Nothing is kept on the method or in its module."""
+    trace(toy)  # what is set up once, at first use, may be
+    before = _kept(toy.method)
+    trace(toy, seed=1, images=50)
+    changed = sorted(name for name, value in _kept(toy.method).items() if before.get(name) != value)
+    _require(not changed, f"{', '.join(changed[:3])} changed from one run to the next")
+    return ""
+
+
+def frozen_parameters_stay(toy: Toy) -> str:
+    """Only the parameters it declares are moved."""
+    adapter = toy.adapter()
+    declared = {id(parameter) for parameter in adapter.parameters}
+    frozen = {n: (p, p.detach().clone()) for n, p in adapter.model.named_parameters() if id(p) not in declared}
+    for seed in range(STEPS):
+        adapter.update(random_images(4, SIZE, seed))
+        adapter.predict(random_images(4, SIZE, seed))
+    moved = [name for name, (parameter, before) in frozen.items() if not torch.equal(parameter, before)]
+    _require(not moved, f"moved without being among updated(): {', '.join(moved[:3])}")
+    return ""
+
+
+def predictions_change_nothing(toy: Toy) -> str:
+    """Predicting changes nothing and can be repeated."""
+    adapter, images = toy.adapter(), random_images(4, SIZE, 0)
+    adapter.update(images)
+    before = adapter.digest()
+    first, second = (dict(adapter.predict(images)) for _ in range(2))
+    check_predictions(adapter, first, images)
+    _require(adapter.digest() == before, "state moved while predicting")
+    _require(all(torch.equal(first[task], second[task]) for task in first), "two predictions in a row differ")
     return ""
 
 
@@ -161,12 +260,16 @@ def fewer_tasks(toy: Toy) -> str:
 
 
 CHECKS: tuple[Callable[[Toy], str], ...] = (
+    process_stays_as_it_is,
     poisoned_labels_change_nothing,
     reset_returns_everything,
     nothing_leaks,
     global_randomness_is_untouched,
     images_are_untouched,
     runs_twice_bit_identically,
+    nothing_is_kept,
+    frozen_parameters_stay,
+    predictions_change_nothing,
     heads_stay,
     single_image,
     other_shape,
@@ -209,12 +312,30 @@ def _works(toy: Toy, images: Tensor) -> str:
     return ""
 
 
-def _flags(model: torch.nn.Module) -> tuple[object, ...]:
-    modules = tuple(
-        (name, m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
-        for name, m in model.named_modules()
-    )
-    return modules + tuple((name, p.requires_grad) for name, p in model.named_parameters())
+PLAIN = (bool, int, float, str, type(None))
+
+
+def _flags(model: torch.nn.Module) -> dict[str, object]:
+    """Modes, hooks, and every plain attribute of every module: eps, momentum, whatever a method hangs on them."""
+    found: dict[str, object] = {}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            hooks = key.endswith("_hooks") and hasattr(value, "__len__")
+            found[f"{name}.{key}"] = len(value) if hooks else value if isinstance(value, PLAIN) else type(value)
+    return found | {f"{name}.requires_grad": p.requires_grad for name, p in model.named_parameters()}
+
+
+def _kept(method: Method) -> dict[str, str]:
+    """What could outlive a run: attributes of the instance and its class, and values of its module, as text."""
+    functions = (value for value in vars(type(method)).values() if isinstance(value, types.FunctionType))
+    module = next((function.__globals__ for function in functions), {})
+    places = {"self": vars(method), type(method).__name__: vars(type(method)), "module": module}
+    return {
+        f"{place}.{name}": f"{type(value).__name__} {len(value) if hasattr(value, '__len__') else ''} {value!r}"
+        for place, values in places.items()
+        for name, value in list(values.items())
+        if not name.startswith("__") and not callable(value) and not isinstance(value, types.ModuleType)
+    }
 
 
 def _require(held: bool, message: str) -> None:

@@ -79,6 +79,7 @@ def run_cell(
         provenance=provenance(
             device=_device_name(device),
             precision=cell.precision,
+            threads=torch.get_num_threads(),
             attempt=attempt,
             resumed=savepoint is not None and savepoint.resumed_at is not None,
         ),
@@ -99,7 +100,10 @@ def run_cell(
 
 def _run_identity(cell: Cell, device: torch.device | str) -> str:
     """What a saved run must agree in to be gone on with; a run is never half one code and half another's."""
-    return identity({"cell": cell.id, "git": git_sha(), "versions": versions(), "device": _device_name(device)})
+    return identity(
+        {"cell": cell.id, "git": git_sha(), "versions": versions(), "device": _device_name(device),
+         "threads": torch.get_num_threads()}
+    )  # fmt: skip
 
 
 def make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:

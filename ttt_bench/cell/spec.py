@@ -42,6 +42,8 @@ class Cell:
     """Gaussian noise on the target images, in their standard deviations."""
     scaling: str = "imagenet"
     """Of the target's pixels: see ``domains.normalisation.SCALINGS``."""
+    threads: int = 1
+    """Of the process while it computes: sums over pixels are split among them, and round accordingly."""
     order: str = "seed"
     """In which the target's images arrive: shuffled by the ``seed``, or as in the ``files``."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ttt_bench.cli.console import console
 from ttt_bench.cli.options import _roots
 from ttt_bench.errors import UserError
+from ttt_bench.machine import usable_cpus
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "tslearn", "submitit", "typer",
@@ -67,7 +68,8 @@ def _torch() -> Iterator[Finding]:
 
 
 def _machine(out: Path) -> Iterator[Finding]:
-    yield None, f"{os.cpu_count()} processors"
+    usable = usable_cpus()
+    yield None, f"{usable} processor{'s' * (usable > 1)} that this process may use"
     existing = next(p for p in (out, *out.resolve().parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30
     yield free > 2, f"{free:.1f} GiB free where {out} goes" + ("" if free > 2 else " (at least 2 are needed)")

@@ -67,7 +67,9 @@ class Request:
 
     def context(self, device: str = "cpu") -> Context:
         """Where and with what its work is done."""
-        return Context(self.folder, self.cache, self.roots, self.extra_methods, device, keep_decoded=self.keep_decoded)
+        return Context(
+            self.folder, self.cache, self.roots, self.extra_methods, device, self.config.threads, self.keep_decoded
+        )
 
 
 def read_request(
@@ -114,6 +116,13 @@ def read_request(
     compile: Annotated[
         bool | None,
         typer.Option("--compile", help="torch.compile the encoder for the adaptation.", rich_help_panel=How),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Processors of each worker (default 1); results of another number are kept apart.",
+            rich_help_panel=How,
+        ),
     ] = None,
     size: Annotated[str | None, typer.Option(help="Image size HxW, e.g. 64x64.", rich_help_panel=Model)] = None,
     backbone: Annotated[
@@ -195,6 +204,7 @@ def read_request(
         "batches": batches,
         "precision": precision,
         "compiled": compile,
+        "threads": threads,
     }
     config = SweepConfig(
         pairs=read_list("--pairs", pairs),

@@ -15,6 +15,7 @@ from ttt_bench.store.folder import SweepFolder
 REFERENCE_SECONDS = 1.38
 """Encoder forward and backward of ResNet-50 on 8 images of 256x256, two CPU cores: measured, docs/costs.md."""
 REFERENCE_PIXELS = 8 * 256 * 256
+REFERENCE_THREADS = 2
 TRAINING_SHARE = 1.3
 """A source iteration against that: heads, branch, losses, Adam, decoding and augmentation."""
 UPDATE_SHARE = 1.6
@@ -62,10 +63,12 @@ def cost_of(plan: Plan, context: Context, forecast: Forecast) -> Cost:
 def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:
     """From finished cells in ``folder``, and from the figures above where there are none."""
     config = plan.config
-    update = UPDATE_SHARE * encoder_seconds(config.network, config.size, config.batch_size)
-    training = TRAINING_SHARE * encoder_seconds(config.network, config.size, config.source_training.batch_size)
+    slower = REFERENCE_THREADS / config.threads
+    update = slower * UPDATE_SHARE * encoder_seconds(config.network, config.size, config.batch_size)
+    training = slower * TRAINING_SHARE * encoder_seconds(config.network, config.size, config.source_training.batch_size)
     origin = (
-        "stated for two CPU cores, from docs/costs.md by image, batch and network size; methods differ by 11 times, "
+        "stated for CPU cores, as many as --threads, from docs/costs.md by image, batch and network size; "
+        "methods differ by 11 times, "
         "a GPU is far faster; --probe times two steps of each here"
     )
     return make_forecast(plan.cells, plan.extra_methods, folder, update, training, origin)

@@ -16,14 +16,9 @@ from ttt_bench.method import registry
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.plan.plan import Plan
 from ttt_bench.samples.loading import Batch, augment
+from ttt_bench.source.loop import joint_loss, step, training_optimizer
 from ttt_bench.source.spec import SourceSpec
-from ttt_bench.source.training import (
-    build_auxiliary,
-    build_network,
-    build_supervision,
-    joint_loss,
-    training_optimizer,
-)
+from ttt_bench.source.training import build_auxiliary, build_network, build_supervision
 from ttt_bench.synthetic import CLASSES, fitted_model, random_images, random_labels
 
 STEPS = 2
@@ -66,15 +61,12 @@ def _training_seconds(source: SourceSpec, plan: Plan, device: torch.device | str
     count = source.training.batch_size
     plain = Batch(random_images(count, source.size, 0), random_labels(source.tasks, count, source.size, 0))
 
-    def step() -> None:
+    def iterate() -> None:
         batch = augment(plain, source.training.augment, torch.Generator()).to(device)
-        loss = joint_loss(model, batch.images, batch.labels, method, torch.Generator(), supervision)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        step(optimizer, lambda: joint_loss(model, batch.images, batch.labels, method, torch.Generator(), supervision))
 
     with float32_products("fp32"):
-        return _seconds(step, device)
+        return _seconds(iterate, device)
 
 
 def _cell_seconds(cell: Cell, plan: Plan, device: torch.device | str) -> tuple[float, float]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Literal
 
 from ttt_bench.errors import UserError
-from ttt_bench.plan.artifacts import claim_for, is_done, standing
+from ttt_bench.machine import check_threads
+from ttt_bench.plan.artifacts import claim_for, is_done, serves, set_damaged_aside, standing
 from ttt_bench.plan.work import Context, Work
+from ttt_bench.sealed import DamagedError
 from ttt_bench.store.failures import Kind, kind_of
 from ttt_bench.store.folder import SweepFolder
 
@@ -45,8 +50,13 @@ class Fault:
     def of(cls, error: BaseException) -> Fault:
         """The message for the user's errors, the whole traceback for all others."""
         if isinstance(error, UserError):
-            return cls("error", f"{error.message} {error.hint}".strip())
-        return cls(kind_of(error), "".join(traceback.format_exception(error)))
+            # What is damaged has been set aside and is made again, so nobody has to ask for another attempt.
+            kind: Kind = "blocked" if isinstance(error, DamagedError) else "error"
+            return cls(kind, f"{getattr(error, 'trace', '')}{error.message} {error.hint}".strip())
+        trace = "".join(traceback.format_exception(error))
+        if not isinstance(error, Exception):
+            trace += f"{type(error).__name__}({error}): the code of this work asked the program to end; it goes on."
+        return cls(kind_of(error), trace)
 
 
 @dataclass
@@ -106,7 +116,11 @@ def execute(
         listener: told about everything that happens.
         retry_failed: whether work that failed in an earlier sweep is tried again.
         keep_idle: do trainings even when no open cell needs them.
+
+    Raises:
+        UserError: there are fewer processors than the plan's threads.
     """
+    check_threads(context.threads)
     result = Result()
     tell: Listener = listener or (lambda *_: None)
     board = Board.of(works)
@@ -132,9 +146,23 @@ def _strike_done(
             break
         for work in idle:
             _strike(board, work, result, tell)
+    for work in board.open.values():
+        set_damaged_aside(work, context)
     _settle(board, [w for w in board.open.values() if not w.goal], context, result, tell, retry_failed)
-    for blocked in board.blocked_by({work.id for work, _ in result.failed}):
-        result.blocked.append(blocked)
+    for work, error in list(result.failed):
+        _block(board, work, error, context, result)
+
+
+def _block(board: Board, failed: Work, error: str, context: Context, result: Result) -> None:
+    """Take what needs ``failed`` off the board, with the reason on record; what it has left behind still serves."""
+    for work in list(board.open.values()):
+        if failed.id in work.needs and serves(failed, work, context):
+            board.open[work.id] = replace(work, needs=work.needs - {failed.id})
+    blocked = board.blocked_by({failed.id})
+    for work in blocked:
+        reason = f"It needs {failed.label}, which failed: {error}"
+        SweepFolder(context.folder).fail(work.id, work.label, reason, "blocked")
+    result.blocked += blocked
 
 
 def _settle(
@@ -160,31 +188,58 @@ def _strike(board: Board, work: Work, result: Result, tell: Listener) -> None:
 
 
 def _run_here(board: Board, context: Context, result: Result, tell: Listener) -> None:
-    if not board.open:
-        return
+    with Interrupts() as interrupts:
+        while board.open:
+            work = board.ready()
+            if work is None:
+                time.sleep(POLL_SECONDS)
+            else:
+                _do_one(work, board, context, result, tell, interrupts)
+
+
+class Interrupts:
+    """Tells an interrupt from the keyboard from one that the code of a method raises."""
+
+    seen = False
+
+    def __enter__(self) -> Interrupts:
+        self._before = signal.getsignal(signal.SIGINT)
+        self._ours = threading.current_thread() is threading.main_thread() and callable(self._before)
+        if self._ours:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+        if callable(self._before):
+            self._before(number, frame)
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def _do_one(work: Work, board: Board, context: Context, result: Result, tell: Listener, interrupts: Interrupts) -> None:
     from ttt_bench.launch.worker import do  # loads torch, which a finished sweep never needs
 
-    while board.open:
-        work = board.ready()
-        if work is None:
-            time.sleep(POLL_SECONDS)
-            continue
-        if is_done(work, context):
-            finish(board, work, context, result, tell)
-            continue
-        claim = claim_for(work, context)
-        if not claim.acquire():
-            board.not_before[work.id] = time.monotonic() + POLL_SECONDS
-            tell("waiting", work, 0, 1, f"{claim.held_by} works on it")
-            continue
-        with claim:
-            tell("started", work, 0, 1, "")
-            fault = None
-            try:
-                do(work, context, _noting(claim.note, work, tell))
-            except Exception as error:  # recorded; the sweep goes on
-                fault = Fault.of(error)
-        finish(board, work, context, result, tell, fault)
+    if is_done(work, context):
+        finish(board, work, context, result, tell)
+        return
+    claim = claim_for(work, context)
+    if not claim.acquire():
+        board.not_before[work.id] = time.monotonic() + POLL_SECONDS
+        tell("waiting", work, 0, 1, f"{claim.held_by} works on it")
+        return
+    with claim:
+        tell("started", work, 0, 1, "")
+        fault = None
+        try:
+            do(work, context, _noting(claim.note, work, tell))
+        except BaseException as error:  # recorded, sys.exit in a method too; the sweep goes on
+            if interrupts.seen or isinstance(error, GeneratorExit):
+                raise
+            fault = Fault.of(error)
+    finish(board, work, context, result, tell, fault)
 
 
 def _noting(note: Callable[[int, int], None], work: Work, tell: Listener) -> Callable[[int, int, str], None]:
@@ -202,7 +257,7 @@ def finish(
     folder = SweepFolder(context.folder)
     if fault is not None:
         failure = folder.fail(work.id, work.label, fault.trace, fault.kind)
-        if failure.retried:
+        if failure.retried and failure.kind != "blocked":
             board.later(work)
             tell("retrying", work, 0, 1, f"{failure.error} It is tried again (attempt {failure.attempt + 1}).")
             return
@@ -216,4 +271,4 @@ def finish(
         return
     result.failed.append((work, failure.error))
     tell("failed", work, 0, 1, failure.error)
-    result.blocked += board.blocked_by({work.id})
+    _block(board, work, failure.error, context, result)

@@ -39,8 +39,6 @@ def run_pool(board: Board, context: Context, jobs: int, result: Result, tell: Li
     """
     if not board.open:
         return
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    context = replace(context, threads=context.threads or threads)
     devices = _devices(context.device)
     workers = [_start(replace(context, device=devices[i % len(devices)])) for i in range(jobs)]
     try:
@@ -159,8 +157,7 @@ def _serve(pipe: Connection, context: Context) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SLURM_SIGNALS)
     _private_caches(context.cache)
     plugins.use(context.plugins)
-    if context.threads:
-        os.environ["OMP_NUM_THREADS"] = str(context.threads)
+    os.environ["OMP_NUM_THREADS"] = str(context.threads)  # for what computes beside torch
     while True:
         try:
             work: Work = pipe.recv()
@@ -189,7 +186,7 @@ def _serve_one(work: Work, pipe: Connection, context: Context) -> None:
 
         try:
             do(work, context, notify)
-        except Exception as error:  # recorded by the scheduler; the sweep goes on
+        except BaseException as error:  # recorded by the scheduler, sys.exit in a method too; the sweep goes on
             fault = Fault.of(error)
     pipe.send(("done", 1, 1, fault))
 

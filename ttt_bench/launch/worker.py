@@ -15,6 +15,7 @@ from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import source_data, target_data
 from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
+from ttt_bench.process_state import unchanged_process
 from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import DataNeed, validation_data
@@ -33,13 +34,12 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         UserError: bad input; anything else is a fault of the code or the machine.
     """
     reuse_freed_memory()
-    with float32_products("fp32"):
+    with unchanged_process(work.label), float32_products("fp32"):
         _do(work, context, notify)
 
 
 def _do(work: Work, context: Context, notify: Notify) -> None:
-    if context.threads:
-        torch.set_num_threads(context.threads)
+    torch.set_num_threads(context.threads)
     _DOES[type(work)](work, context, notify)
 
 

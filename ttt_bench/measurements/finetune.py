@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from ttt_bench.errors import UserError
 from ttt_bench.identity import identity
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import checkpoints
+from ttt_bench.source.loop import Progress, Training, training_optimizer
 from ttt_bench.source.spec import BranchSpec, TrainingConfig
-from ttt_bench.source.training import batch_at, hash_seed, joint_loss, poly_rate, training_optimizer
 from ttt_bench.tasks.supervision import Supervision
 
-Notify = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -49,9 +46,9 @@ def fine_tuned(
     samples: SampleSet,
     cache: Path,
     device: torch.device | str = "cpu",
-    notify: Notify | None = None,
+    notify: Progress | None = None,
 ) -> Model:
-    """``model`` after training on target labels: heads and branch together; found again if it was done.
+    """``model`` after training on target labels: heads and branch together; found again, or gone on with.
 
     Args:
         tuning: the settings.
@@ -74,39 +71,13 @@ def fine_tuned(
         model.network.load_state_dict(content["network"])
         model.aux.load_state_dict(content["aux"])
         return model.to(device).eval()
-    _train(tuning, model.to(device), method, samples, device, notify)
+    model.to(device).requires_grad_(True)
+    partial = checkpoints.partial_path(cache, tuning.id)
+    Training(
+        tuning, "Fine-tuning on the target", tuning.training, tuning.branch.source.seed, 6, model,
+        Supervision(model.network.tasks),  # the standard losses, whatever the source was trained with
+        training_optimizer(model.parameters(), tuning.training), method, "fine-tuning on target labels, loss",
+    ).run(samples, partial, notify)  # fmt: skip
     checkpoints.save(path, tuning, {"network": model.network.state_dict(), "aux": model.aux.state_dict()})
+    partial.unlink(missing_ok=True)
     return model.eval()
-
-
-def _train(
-    tuning: FineTuning,
-    model: Model,
-    method: Method,
-    samples: SampleSet,
-    device: torch.device | str,
-    notify: Notify | None,
-) -> None:
-    config, seed = tuning.training, tuning.branch.source.seed
-    model.requires_grad_(True).train()
-    optimizer = training_optimizer(model.parameters(), config)
-    supervision = Supervision(model.network.tasks)  # the standard losses, whatever the source was trained with
-    for iteration in range(config.iterations):
-        for group in optimizer.param_groups:
-            group["lr"] = poly_rate(config, iteration)
-        batch = batch_at(samples, config, seed, iteration).to(device)
-        rng = torch.Generator().manual_seed(hash_seed(seed, 6, iteration))
-        loss = joint_loss(model, batch.images, batch.labels, method, rng, supervision)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if iteration % 10 == 9 or iteration + 1 == config.iterations:
-            if not torch.isfinite(loss):
-                raise UserError(
-                    f"Fine-tuning on the target diverged at iteration {iteration}.",
-                    "Lower the learning rate with --train-lr and run again.",
-                )
-            if notify is not None:
-                notify(
-                    iteration + 1, config.iterations, f"fine-tuning on target labels, loss {float(loss.detach()):.3f}"
-                )

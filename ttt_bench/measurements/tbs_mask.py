@@ -19,7 +19,7 @@ from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import validation_data
 from ttt_bench.samples.opening import open_samples
 from ttt_bench.source.branches import load_model
-from ttt_bench.source.training import hash_seed
+from ttt_bench.source.loop import hash_seed
 from ttt_bench.tasks.supervision import task_losses, weighted_sum
 
 Notify = Callable[[int, int, str], None]

@@ -10,6 +10,7 @@ from ttt_bench.domains.contract import SPLITS
 from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
 from ttt_bench.samples.cache import SampleCache
 from ttt_bench.samples.need import DataNeed
+from ttt_bench.sealed import is_intact, set_aside
 from ttt_bench.source.paths import checkpoint_path
 from ttt_bench.store.claims import Claim
 from ttt_bench.store.failures import Failure
@@ -63,6 +64,20 @@ def products(work: Work, context: Context) -> list[Path]:
             return [SweepFolder(context.folder).measurement_path(work.id)]
         case _:
             return []
+
+
+def serves(need: Work, work: Work, context: Context) -> bool:
+    """Whether ``need`` has left behind what ``work`` needs of it: of a fit, the branch of the cell alone."""
+    if isinstance(need, Fit) and isinstance(work, (Adapt, Measure)):
+        return checkpoint_path(context.cache, work.cell.branch.id).exists()
+    return is_done(need, context)
+
+
+def set_damaged_aside(work: Work, context: Context) -> None:
+    """Move checkpoints of ``work`` that are not what was written out of the way, so that they are made again."""
+    for path in products(work, context) if isinstance(work, (Train, Fit)) else []:
+        if path.exists() and not is_intact(path):
+            set_aside(path)
 
 
 def pending(works: Iterable[Work], context: Context) -> list[Work]:

@@ -160,6 +160,7 @@ def _cell(
         joint=joint,
         scaling=accidents.scaling(accidents.source, pair.source.scaling),
         task_code=tuple(outside_code(pair.tasks).items()),
+        threads=config.threads,
     )
     return Cell(
         pair=pair.name,
@@ -181,6 +182,7 @@ def _cell(
         input_noise=config.input_noise,
         scaling=accidents.scaling(accidents.target, pair.source.scaling),
         order=accidents.order,
+        threads=config.threads,
         changed=tuple(call.changed),
         notes=_notes(pair.source, pair.target),
     )

@@ -46,6 +46,9 @@ class SweepConfig:
     """Whether encoders are compiled for the adaptation."""
     input_noise: float = 0.0
     """Gaussian noise on the target images, in their standard deviations (``adaptation.stream``)."""
+    threads: int = 1
+    """Of each worker while it computes: results depend on it in their last digits, so that it is asked for, not
+    taken from the machine or from the number of workers."""
     released: tuple[str, ...] = ()
     """Switches of ``plan.released`` that are on."""
 
@@ -90,6 +93,7 @@ class SweepConfig:
             ("--steps", self.steps, Range(1, 100_000)),
             ("--batch-size", self.batch_size, Range(1, 100_000)),
             ("--batches", self.batches, Range(0, 10**9)),
+            ("--threads", self.threads, Range(1, 1024)),
             ("--train-iterations", training.iterations, Range(1, 10**9)),
             ("--train-samples", training.samples, Range(1, 10**9)),
             ("--train-lr", training.lr, POSITIVE),

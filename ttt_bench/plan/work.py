@@ -98,8 +98,8 @@ class Context:
     roots: Mapping[str, Path]
     extra_methods: tuple[Path, ...] = ()
     device: str = "cpu"
-    threads: int = 0
-    """Threads per worker; 0 leaves torch's default."""
+    threads: int = 1
+    """Of each worker, as the plan says: part of what results are known by."""
     keep_decoded: bool = True
     """Whether decoded samples are kept in the cache; without it they are decoded at every access."""
     plugins: Mapping[plugins.Kind, tuple[Path, ...]] = field(default_factory=plugins.in_use)

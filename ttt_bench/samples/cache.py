@@ -32,6 +32,7 @@ from ttt_bench.domains.contract import Domain, Sample, Split
 from ttt_bench.errors import UserError
 from ttt_bench.files import read_json, write_json
 from ttt_bench.identity import identity
+from ttt_bench.machine import usable_cpus
 from ttt_bench.tasks import TASKS, get_task
 
 Array = npt.NDArray[Any]
@@ -81,7 +82,7 @@ def pack(sample: Sample, domain: Domain) -> dict[str, Array]:
 
 def default_workers() -> int:
     """Two processes where there are two processors."""
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(2, usable_cpus())
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ class SourceSpec:
     """Of the input pixels: see ``domains.normalisation.SCALINGS``."""
     task_code: tuple[tuple[str, str], ...] = ()
     """(task, hash of its file) of tasks that are not the project's own."""
+    threads: int = 1
+    """Of the process while it trains; another count gives other last digits."""
 
     @cached_property
     def id(self) -> str:

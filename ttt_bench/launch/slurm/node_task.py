@@ -16,7 +16,7 @@ from ttt_bench import plugins
 from ttt_bench.errors import UserError
 from ttt_bench.launch.local import Board, Event, Result
 from ttt_bench.launch.pool import run_pool
-from ttt_bench.plan.artifacts import claim_path, is_done
+from ttt_bench.plan.artifacts import claim_path, is_done, serves
 from ttt_bench.plan.work import Context, Decode, Work
 from ttt_bench.store.claims import drop_claim, slurm_job
 from ttt_bench.store.failures import Kind
@@ -100,7 +100,7 @@ class SweepTask:
         """What ``work`` needs and is not there; data is decoded by whoever finds it missing."""
         for id in sorted(work.needs & self.needs.keys()):
             need = self.needs[id]
-            if not isinstance(need, Decode) and not is_done(need, self.context):
+            if not isinstance(need, Decode) and not serves(need, work, self.context):
                 failure = self._folder.failure(id)
                 why = (
                     f"which failed: {failure.error}"

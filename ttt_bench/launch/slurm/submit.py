@@ -171,7 +171,7 @@ def _log_folder(folder: SweepFolder, id: str) -> Path:
 
 
 def absolute(context: Context, profile: Profile) -> Context:
-    """The context as a node sees it: whole paths, the profile's device, its cores."""
+    """The context as a node sees it: whole paths, the profile's device."""
     return replace(
         context,
         folder=context.folder.absolute(),
@@ -179,7 +179,6 @@ def absolute(context: Context, profile: Profile) -> Context:
         roots=Roots.of(context.roots).absolute(),
         extra_methods=tuple(path.absolute() for path in context.extra_methods),
         device=profile.device,
-        threads=max(1, profile.cpus // max(1, profile.gpus)),
     )
 
 

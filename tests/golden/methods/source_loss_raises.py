@@ -1,0 +1,28 @@
+from dataclasses import dataclass
+
+import torch
+
+from ttt_bench.method import Card, Method, OptimizerSpec, norm_affine
+
+
+@dataclass(frozen=True)
+class M(Method):
+    """A method."""
+
+    name = "m"
+    card = Card(title="M", paper="none", venue="", equation="x", updates="BN affine")
+    bn = "track"
+    branch = "after"
+    native = OptimizerSpec("sgd", lr=1e-3)
+
+    def updated(self, model):
+        return norm_affine(model.network)
+
+    def loss(self, model, images, rng):
+        return sum(v.abs().mean() for v in model.network(images).values())
+
+    def auxiliary(self, network):
+        return torch.nn.Linear(1, 1)
+
+    def source_loss(self, model, batch, rng):
+        raise ValueError("boom")
