@@ -11,7 +11,7 @@ from ttt_bench.errors import UserError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def usable_cpus(cgroups: Path = CGROUPS) -> int:
@@ -59,7 +59,7 @@ def _number(text: str) -> int | None:
 def _quota(cgroups: Path) -> int | None:
     """The tightest quota of this process's control group and those above it, of version 1 or 2."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = OWN_GROUPS.read_text().splitlines()
     except OSError:
         return None  # not Linux: there are no control groups
     found = []
