@@ -16,7 +16,6 @@ from ttt_bench.source.spec import BranchSpec, TrainingConfig
 from ttt_bench.tasks.supervision import Supervision
 
 
-
 @dataclass(frozen=True)
 class FineTuning:
     """Exactly what influences a fine-tuned model."""
