@@ -78,7 +78,7 @@ def test_it_fails_alone(run, tmp_path, alone, name, reason):
 def test_it_changes_nobody_s_numbers(run, tmp_path, alone, name):
     before = torch.get_num_threads(), torch.backends.mkldnn.enabled, np.geterr()
     code, out, err = sweep_with(run, name, tmp_path)
-    assert code == 0, out + err
+    assert code == (name == "numpy_errors"), out + err  # that one makes its own cell raise, which is its own affair
     done = cells(tmp_path / "results")
     for method in ("ttt", "tent"):
         assert_same_numbers(done[method], alone[method])
