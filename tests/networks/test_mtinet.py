@@ -33,7 +33,7 @@ def test_initial_predictions_of_all_four_scales_are_supervised():
 
 def test_source_training_adds_the_deeper_losses():
     from ttt_bench.method.contract import Model
-    from ttt_bench.source.training import joint_loss
+    from ttt_bench.source.loop import joint_loss
     from ttt_bench.synthetic import random_labels
     from ttt_bench.tasks.supervision import Supervision
 
