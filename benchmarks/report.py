@@ -1,13 +1,21 @@
-"""How long a report takes: makes 1,000 trajectories of 41 steps, then reads them back into tables and frames.
+"""How long a report takes and how much memory: makes trajectories, then reads them back into tables and frames.
 
-    python benchmarks/report.py [--cells 1000] [--figures]
+    python benchmarks/report.py [--cells 1012] [--pairs 10] [--seeds 10] [--batches 16] [--steps 41] [--figures]
 
-The target (without figures) is 15 s. Prints seconds; asserts nothing, for a timed test fails on a busy machine.
+| what is asked                                              | target (no figures)  |
+|:--|:--|
+| `--cells 1012`                                             | 15 s                 |
+| `--cells 4950 --pairs 33`                                  | 15 s                 |
+| `--cells 2 --pairs 1 --seeds 1 --batches 25000 --steps 3`  | 10 s, 600 MB at most |
+
+Prints seconds and the reader's peak memory; asserts nothing, for a timed test fails on a busy machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -17,15 +25,15 @@ import numpy as np
 from ttt_bench.report import build_report
 from ttt_bench.store import Trajectory
 
-PAIRS, SEEDS, BATCHES, STEPS, CLASSES, PIXELS = 10, 10, 16, 41, 7, 8 * 64 * 64
+CLASSES, PIXELS = 7, 8 * 64 * 64
 
 
-def make(pair: int, method: int, seed: int) -> Trajectory:
+def make(pair: int, method: int, seed: int, batches: int, steps: int) -> Trajectory:
     """One plausible trajectory: method 0 is ``base``, 1 is ``bn``."""
     rng = np.random.default_rng([pair, method, seed])
     name = {0: "base", 1: "bn"}.get(method, f"method{method}")
-    better = 0.0 if method == 0 else 0.02 * method * (1 - np.exp(-np.arange(STEPS) / 6)) * np.ones(STEPS)
-    shape = (BATCHES, STEPS)
+    better = 0.0 if method == 0 else 0.02 * method * (1 - np.exp(-np.arange(steps) / 6)) * np.ones(steps)
+    shape = (batches, steps)
     right = np.broadcast_to(0.4 + np.asarray(better), shape)
     confusion = np.full((*shape, CLASSES, CLASSES), 50.0)
     confusion[..., np.arange(CLASSES), np.arange(CLASSES)] = np.rint(PIXELS / CLASSES * right)[..., None]
@@ -39,7 +47,7 @@ def make(pair: int, method: int, seed: int) -> Trajectory:
         [np.full(shape, float(n)), n * angle, n * 0.2 + 0 * angle, n * 0.4 + 0 * angle, n * 0.5 + 0 * angle], -1
     )
     histogram = np.broadcast_to(rng.integers(1, 500, (2, 64)).astype(float), (*shape, 2, 64))
-    updates = (BATCHES, STEPS - 1)
+    updates = (batches, steps - 1)
     return Trajectory(
         cell_id=f"{pair:02d}{method:02d}{seed:02d}",
         cell={
@@ -47,12 +55,12 @@ def make(pair: int, method: int, seed: int) -> Trajectory:
             "recipe": "native", "training": "shared", "seed": seed, "size": [64, 64], "batch_size": 8,
         },
         provenance={"git_sha": "0", "versions": {"torch": "0"}, "device": "cpu"},
-        eval_steps=tuple(range(STEPS)),
+        eval_steps=tuple(range(steps)),
         statistics={
             "semseg/confusion": confusion, "depth/moments": moments, "normal/angles": angles,
             "edge/moments": moments * 0.5, "edge/histogram": histogram,
         },
-        loss=np.broadcast_to(np.exp(-np.arange(STEPS - 1) / 5), updates),
+        loss=np.broadcast_to(np.exp(-np.arange(steps - 1) / 5), updates),
         seconds=np.full(updates, 0.1), eval_seconds=np.full(shape, 0.05),
         forwards=np.ones(updates), backwards=np.ones(updates),
         summary={"collapsed_step": None, "parameters_total": 1, "parameters_updated": 1, "peak_memory_bytes": 1},
@@ -62,28 +70,45 @@ def make(pair: int, method: int, seed: int) -> Trajectory:
 def main() -> None:
     """Make, read, print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cells", type=int, default=1000)
+    for name, usual in (("cells", 1000), ("pairs", 10), ("seeds", 10), ("batches", 16), ("steps", 41)):
+        parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--figures", action="store_true")
     options = parser.parse_args()
-    methods = -(-options.cells // (PAIRS * SEEDS))
+    methods = -(-options.cells // (options.pairs * options.seeds))
+    kinds = [(p, m, s) for p in range(options.pairs) for m in range(methods) for s in range(options.seeds)]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         start = time.perf_counter()
-        kinds = [(p, m, s) for p in range(PAIRS) for m in range(methods) for s in range(SEEDS)][: options.cells]
-        for kind in kinds:
-            made = make(*kind)
-            made.save(folder / "cells" / f"{made.cell_id}.npz")
-        print(f"made {len(kinds)} trajectories, {STEPS} steps, {BATCHES} batches: {time.perf_counter() - start:.1f} s")
-        start = time.perf_counter()
-        last = [start]
+        # In a process of its own, whose memory is not counted.
+        maker = multiprocessing.get_context("spawn").Process(
+            target=_fill, args=(folder, kinds[: options.cells], options)
+        )
+        maker.start()
+        maker.join()
+        print(f"made {options.cells} trajectories: {time.perf_counter() - start:.1f} s")
+        _read(folder, options.figures)
 
-        def progress(done: int, total: int, what: str) -> None:
-            if done == total:
-                print(f"  {what}: {time.perf_counter() - last[0]:.1f} s")
-                last[0] = time.perf_counter()
 
-        report = build_report(folder, progress=progress, figures=options.figures)
-        print(f"report: {time.perf_counter() - start:.1f} s, {len(report.paths)} files, {len(report.table)} rows")
+def _fill(folder: Path, kinds: list[tuple[int, int, int]], options: argparse.Namespace) -> None:
+    for kind in kinds:
+        made = make(*kind, options.batches, options.steps)
+        made.save(folder / "cells" / f"{made.cell_id}.npz")
+
+
+def _read(folder: Path, figures: bool) -> None:
+    start, cpu = time.perf_counter(), time.process_time()
+    last = start
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal last
+        if done == total:
+            print(f"  {what}: {time.perf_counter() - last:.1f} s")
+            last = time.perf_counter()
+
+    report = build_report(folder, progress=progress, figures=figures)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    took = f"{time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s of processor)"
+    print(f"report: {took}, {peak:.0f} MB at most, {len(report.paths)} files, {len(report.table)} rows")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ttt_bench.machine import usable_cpus
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "tslearn", "submitit", "typer",
-    "rich", "pillow", "jinja2", "pytest",
+    "rich", "pillow", "pytest",
 )  # fmt: skip
 
 Finding = tuple[bool | None, str]

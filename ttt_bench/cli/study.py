@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ttt_bench.cli.cluster import submit_works
-from ttt_bench.cli.console import PlainConsole, console, wide
+from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.sweep import remember, say, work_off
 from ttt_bench.measurements.catalogue import measures_of, stored
@@ -87,6 +87,7 @@ def _report(job: Job, figures: bool) -> None:
         there = Stored(job.parts, folder, stored(job.measures, folder))
         paths, tables = write_study(job.study, there, command(), figures)
     screen = wide(WIDTH)
+    warn(there.warnings)
     for table in tables:
         _show(table, screen)
     _say_where(paths)

@@ -162,8 +162,7 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
         try:
             runs.append(read_run(path))
         except UserError as error:
-            # By its name in the folder alone: a report may be published, where the folder lies is nobody's business.
-            warnings.append(shown(f"Skipped {error.message} {error.hint}".replace(f"{folder}/", "")))
+            warnings.append(left_out(error, folder))
         if progress is not None:
             progress(done, len(paths), "reading trajectories")
     runs, copies = without_copies(runs)
@@ -174,6 +173,14 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
             "Delete the damaged files and run the sweep again; only those cells are redone.",
         )
     return runs, warnings
+
+
+def left_out(error: UserError, folder: Path) -> str:
+    """A warning about a file that cannot be read.
+
+    It is named as it is called in the folder: a report may be published, where the folder lies is nobody's business.
+    """
+    return shown(f"Skipped {error.message} {error.hint}".replace(f"{folder}/", ""))
 
 
 def without_copies(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:

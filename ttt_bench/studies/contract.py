@@ -6,7 +6,7 @@ A study is one file beside this one that ends in ``STUDY = ...``; the catalogue 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,13 +29,15 @@ class Stored:
     folder: Path
     measured: Sequence[dict[str, Any]] = ()
     """Numbers of its measurements."""
+    warnings: list[str] = field(default_factory=list)
+    """A line per stored cell that could not be read, once ``results`` was asked for."""
 
     @cached_property
     def results(self) -> list[PartResult]:
         """The finished cells of every part, scored."""
         from ttt_bench.studies.results import load_parts
 
-        return load_parts(self.parts, self.folder)
+        return load_parts(self.parts, self.folder, self.warnings)
 
 
 class Study:

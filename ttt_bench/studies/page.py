@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ttt_bench.files import write_atomically, write_text
-from ttt_bench.report.markup import latex, markdown
+from ttt_bench.report.markup import escape_markdown, latex, markdown
 from ttt_bench.report.tables import TextTable
 from ttt_bench.studies.contract import Study
 
@@ -23,7 +24,9 @@ class Outcome:
     frame: pd.DataFrame
 
 
-def write_page(study: Study, outcome: Outcome, folder: Path, command: str, figure: bool) -> list[Path]:
+def write_page(
+    study: Study, outcome: Outcome, folder: Path, command: str, figure: bool, warnings: Sequence[str] = ()
+) -> list[Path]:
     """Write ``table.md``, ``table.csv`` and ``table.tex`` into ``folder/study``.
 
     Args:
@@ -32,10 +35,12 @@ def write_page(study: Study, outcome: Outcome, folder: Path, command: str, figur
         folder: of the sweep.
         command: how to make it again.
         figure: whether a ``figure.png`` lies beside the page.
+        warnings: what could not be read; stands at the top.
     """
     target = folder / FOLDER
     lines = [f"# {study.title}", "", f"*{study.question}*", ""]
     lines += [f"S4T paper, {study.paper}: {study.printed}.", ""]
+    lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in warnings]
     lines.append(markdown(outcome.tables, level=2))
     if figure:
         lines += ["![figure](figure.png)", ""]

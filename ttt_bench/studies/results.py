@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ttt_bench.errors import UserError
 from ttt_bench.report.groups import Group, Row, make_groups
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.runs import BASE, Run, chosen_metrics, read_run
+from ttt_bench.report.runs import BASE, Run, chosen_metrics, left_out, read_run
 from ttt_bench.report.scoring import Scored, score
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.studies.parts import Part
@@ -34,13 +35,24 @@ class PartResult:
         return next((g for g in self.groups if (g.pair, g.block) == (like.pair, like.block)), None)
 
 
-def load_parts(parts: Sequence[Part], folder: Path) -> list[PartResult]:
-    """Read and score every finished cell of ``parts``; the missing ones are left out."""
+def load_parts(parts: Sequence[Part], folder: Path, warnings: list[str]) -> list[PartResult]:
+    """Read and score every finished cell of ``parts``; the missing ones are left out.
+
+    Args:
+        parts: of a study.
+        folder: of its sweep.
+        warnings: gets a line per cell that is there but cannot be read, and is left out as well.
+    """
     loaded = []
     for part in parts:
         store = SweepFolder(folder)
         paths = [store.cell_path(id) for id in part.titles]
-        runs = [read_run(path) for path in paths if path.exists()]
+        runs = []
+        for path in (path for path in paths if path.exists()):
+            try:
+                runs.append(read_run(path))
+            except UserError as error:
+                warnings.append(left_out(error, folder))
         groups = make_groups(runs, chosen_metrics(None), None, paper_order()) if runs else []
         loaded.append(PartResult(part.key, tuple(_labelled(group, part.titles) for group in groups)))
     return loaded

@@ -34,4 +34,4 @@ def write_study(study: Study, stored: Stored, command: str, figures: bool) -> tu
             # The whole command stands on the page; it is longer than a figure is wide.
             sketch = study.draw(title, stored)
             paths = sketch.save(stored.folder / FOLDER / "figure", f"python -m ttt_bench study {study.name}")
-    return [*write_page(study, outcome, stored.folder, command, figures), *paths], outcome.tables
+    return [*write_page(study, outcome, stored.folder, command, figures, stored.warnings), *paths], outcome.tables
