@@ -15,6 +15,7 @@ from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.markup import escape_markdown, latex, markdown
+from ttt_bench.report.overview import by_block, overview_table
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
@@ -154,13 +155,30 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> None:
 def _page(report: Report, files: Sequence[Path]) -> str:
     lines = ["# Report", ""]
     lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in report.warnings]
+    pictures = [file for file in files if file.suffix == ".png"]
+    lines += _overview(report.groups)
+    lines += [_embedded(file) for file in pictures if file.name.startswith("overview_")]
     for group in report.groups:
         title = escape_markdown(f"{group.block.title[:1].upper()}{group.block.title[1:]}")
         lines += [f"## {escape_markdown(group.pair)}", "", f"{title}.", ""]
         lines += [f"**{escape_markdown(group.accident_line)}.**", ""] if group.accidents else []
         lines.append(markdown(report.tables[group.slug][:1]))
         lines.append(f"More: [all tables](tables/{group.slug}.md).\n")
-    pictures = [file for file in files if file.suffix == ".png"]
-    lines += [f"![{file.stem}]({file.as_posix()})\n" for file in pictures]
+    lines += [_embedded(file) for file in pictures if not file.name.startswith("overview_")]
     lines += ["## Files", ""] + [f"- [{file.as_posix()}]({file.as_posix()})" for file in files] + [""]
     return "\n".join(lines)
+
+
+def _overview(groups: Sequence[Group]) -> list[str]:
+    """What holds over all pairs, before each pair's own table."""
+    lines = []
+    for block, members in by_block(groups).items():
+        table = overview_table(members)
+        if table is not None:
+            title = f"{table.title}: {block.title}"
+            lines.append(markdown([replace(table, title=title)], level=2))
+    return lines
+
+
+def _embedded(picture: Path) -> str:
+    return f"![{picture.stem}]({picture.as_posix()})\n"

@@ -187,7 +187,7 @@ def _frame(groups: Sequence[Group], block: Callable[[Scored], Block], columns: M
         else:
             found[name] = _told_once(cells[name]).take(of_cell)
     if "end" in found:
-        found["end"] = pd.Categorical.from_codes(found["end"], categories=list(ENDS))
+        found["end"] = pd.Categorical.from_codes(found["end"], categories=pd.Index(ENDS))
     return pd.DataFrame(found, copy=False)
 
 
@@ -232,7 +232,7 @@ def _trajectory_block(scored: Scored) -> Block:
     run, ids, steps = scored.run, list(scored.run.values), len(scored.run.steps)
     values = np.array([run.values[id] for id in ids]).reshape(len(ids), steps)
     base = np.array([_base_value(scored, id) for id in ids])
-    rows = {
+    rows: dict[str, npt.NDArray[Any]] = {
         "step": np.tile(run.steps.astype(np.int64), len(ids)),
         "value": values.ravel(),
         "base_value": np.repeat(base, steps),
@@ -259,7 +259,7 @@ def _stream_block(scored: Scored) -> Block:
     ).reshape(values.shape)
     chosen = [place for place, id in enumerate(ids) if id in {m.id for m in scored.metrics}]
     mean = change[chosen].mean(axis=0) if chosen else np.full(2 * batches, np.nan)
-    rows = {
+    rows: dict[str, npt.NDArray[Any]] = {
         "batch": np.tile(np.repeat(np.arange(batches), 2), len(ids)),
         "end": np.tile(np.arange(len(ENDS), dtype=np.int8), batches * len(ids)),
         "step": np.tile(run.steps[[0, -1]].astype(np.int64), batches * len(ids)),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,40 +11,35 @@ import matplotlib
 from ttt_bench.names import file_names
 from ttt_bench.report.figures.canvas import Sketch
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
+from ttt_bench.report.figures.overview import MOST_COLUMNS, MOST_LINES, colour_limit, draw_overview
+from ttt_bench.report.figures.portions import portions
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
 from ttt_bench.report.figures.sheet import draw_sheet
 from ttt_bench.report.groups import MOST_SLUG, Group
+from ttt_bench.report.overview import by_block
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.runs import Block, Progress
+from ttt_bench.report.runs import Progress
 from ttt_bench.report.style import RC, MethodStyle, method_styles
 
 __all__ = ["draw_all"]
 
 Styles = dict[str, MethodStyle]
+Draw = Callable[[], Sketch | None]
 
 
 def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Progress | None) -> list[Path]:
     """Draw every figure as PNG and PDF.
 
-    Per table: trajectories, stream (online only) and the picture sheet (where pictures were kept); per protocol,
-    recipe, training and size: synchronisation and cost over all pairs. A figure without content is left out.
+    Per protocol, recipe, training and size: the overview of all pairs (where there are several), synchronisation and
+    cost; per table: trajectories, stream (online only) and the picture sheet (where pictures were kept). What would be
+    too full is split into parts, see ``portions``. A figure without content is left out.
 
     Returns:
         The files written.
     """
     labels = list(dict.fromkeys(row.label for group in groups for row in group.rows))
     styles = method_styles(labels, paper_order())
-    jobs: list[tuple[str, Callable[[], Sketch | None]]] = []
-    for group in groups:
-        jobs.append((f"trajectories_{group.slug}", partial(draw_trajectories, group, styles)))
-        jobs.append((f"stream_{group.slug}", partial(draw_stream, group, styles)))
-        jobs.append((f"pictures_{group.slug}", partial(draw_sheet, group)))
-    blocks: dict[Block, list[Group]] = defaultdict(list)
-    for group in groups:
-        blocks[group.block].append(group)
-    for name, members in zip(file_names((b.parts for b in blocks), MOST_SLUG), blocks.values(), strict=True):
-        jobs.append((f"sync_{name}", partial(draw_sync, members, styles)))
-        jobs.append((f"cost_{name}", partial(draw_cost, members, styles)))
+    jobs = list(_jobs(groups, styles))
     paths: list[Path] = []
     # The user's own settings (matplotlibrc) are for the user's figures: these look the same everywhere.
     with matplotlib.rc_context():
@@ -58,3 +52,28 @@ def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Prog
             if progress is not None:
                 progress(done, len(jobs), "drawing figures")
     return paths
+
+
+def _jobs(groups: Sequence[Group], styles: Styles) -> Iterator[tuple[str, Draw]]:
+    blocks = by_block(groups)
+    named = list(zip(file_names((b.parts for b in blocks), MOST_SLUG), blocks.values(), strict=True))
+    for name, members in named:
+        if len(members) > 1:
+            limit = colour_limit(members)
+            parts = portions(members, MOST_COLUMNS, MOST_LINES)
+            yield from _numbered(f"overview_{name}", (partial(draw_overview, part, limit) for part in parts))
+    for group in groups:
+        parts = portions([group])
+        yield from _numbered(f"trajectories_{group.slug}", (partial(draw_trajectories, g, styles) for [g] in parts))
+        yield from _numbered(f"stream_{group.slug}", (partial(draw_stream, g, styles) for [g] in parts))
+        yield from _numbered(f"pictures_{group.slug}", (partial(draw_sheet, g) for [g] in parts))
+    for name, members in named:
+        parts = portions(members)
+        yield from _numbered(f"sync_{name}", (partial(draw_sync, part, styles) for part in parts))
+        yield from _numbered(f"cost_{name}", (partial(draw_cost, part, styles) for part in parts))
+
+
+def _numbered(name: str, draws: Iterable[Draw]) -> Iterator[tuple[str, Draw]]:
+    several = list(draws)
+    for number, draw in enumerate(several, start=1):
+        yield (name if len(several) == 1 else f"{name}-part{number}"), draw

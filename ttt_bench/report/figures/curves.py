@@ -149,7 +149,9 @@ def _finish(figure: Figure, group: Group, styles: Styles, x_title: str) -> None:
     if any(row.collapsed_steps for row in group.rows):
         said += "; thin line ending in ✕: a run that collapsed"
     heading(figure, group.title, f"{group.block.title}; {said}")
-    columns = min(max(len(group.rows), 1), 6)
+    # A column is as wide as its line and its longest name.
+    fitting = int(WIDTH / (0.55 + 0.06 * max((len(row.label) for row in group.rows), default=0)))
+    columns = max(1, min(len(group.rows), 6, fitting))
     lines = -(-len(group.rows) // columns)
     height = figure.get_size_inches()[1] + 0.16 * lines
     figure.set_size_inches(figure.get_size_inches()[0], height)
