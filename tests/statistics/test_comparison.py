@@ -92,3 +92,18 @@ def test_the_verdict_names_everybody_once():
     assert "40 seeds" in text
     assert "No method is above" in verdict([Standing("same", table["same"], 1.0, None)], 1)
     assert "One seed" in verdict([Standing("same", table["same"], 1.0, None)], 1)
+
+
+@pytest.mark.parametrize("effect", [0.01, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 9.9])
+def test_seeds_are_found_for_any_effect(effect):
+    from scipy.stats import nct, t
+
+    needed = seeds_needed([effect - 1, effect, effect + 1])
+
+    def power(n):
+        far = t.isf(0.025, n - 1)
+        return nct.sf(far, n - 1, effect * n**0.5)
+
+    assert needed is not None
+    assert power(needed) >= 0.8
+    assert needed == 2 or power(needed - 1) < 0.8

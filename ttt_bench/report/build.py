@@ -29,6 +29,8 @@ from ttt_bench.report.tables import (
     sync_columns,
     sync_table,
 )
+from ttt_bench.report.uncertainty import assess
+from ttt_bench.statistics.verdict import overall
 
 
 def build_report(
@@ -82,9 +84,11 @@ def score_folder(
         with_choice(with_accidents(group, requests.accidents), requests)
         for group in make_groups(runs, chosen, fixed_step, paper_order())
     ]
+    groups = [replace(group, uncertainty=assess(group)) for group in groups]
     compared = paper_tables(groups, runs, fixed_step)
     tables = {group.slug: (*_tables(group), *compared.get((group.block, group.pair), ())) for group in groups}
-    return Report(folder, summary_frame(groups), (*requests.warnings, *warnings), tuple(groups), tables)
+    said = overall([group.uncertainty.standings() for group in groups])
+    return Report(folder, summary_frame(groups), (*requests.warnings, *warnings), tuple(groups), tables, said)
 
 
 def write_report(
@@ -155,6 +159,7 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> None:
 def _page(report: Report, files: Sequence[Path]) -> str:
     lines = ["# Report", ""]
     lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in report.warnings]
+    lines += [f"**{escape_markdown(report.verdict)}**", ""] if report.verdict else []
     pictures = [file for file in files if file.suffix == ".png"]
     lines += _overview(report.groups)
     lines += [_embedded(file) for file in pictures if file.name.startswith("overview_")]
@@ -162,6 +167,7 @@ def _page(report: Report, files: Sequence[Path]) -> str:
         title = escape_markdown(f"{group.block.title[:1].upper()}{group.block.title[1:]}")
         lines += [f"## {escape_markdown(group.pair)}", "", f"{title}.", ""]
         lines += [f"**{escape_markdown(group.accident_line)}.**", ""] if group.accidents else []
+        lines += [escape_markdown(group.uncertainty.verdict), ""] if group.uncertainty.verdict else []
         lines.append(markdown(report.tables[group.slug][:1]))
         lines.append(f"More: [all tables](tables/{group.slug}.md).\n")
     lines += [_embedded(file) for file in pictures if not file.name.startswith("overview_")]

@@ -15,7 +15,7 @@ import pandas as pd
 from ttt_bench.files import write_atomically, write_text
 from ttt_bench.identity import canonical
 from ttt_bench.metrics import gains
-from ttt_bench.report.groups import Group
+from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.scoring import Scored
 from ttt_bench.tasks import metric_by_id
 
@@ -121,6 +121,10 @@ SUMMARY_COLUMNS = {
     "<selection>/<metric id>_mean, _sd": "at last, fixed, label_free or best (oracle); SI units or fractions",
     "<selection>/delta_mean, _sd": "percent over base",
     "<selection>/delta_bn_mean, _sd": "delta minus the bn control's, same seed and selection",
+    "last/delta_low, _high, last/delta_bn_low, _high": "95 % interval of the paired block bootstrap",
+    "p_holm": "of no difference from bn in Delta at the last step, adjusted for the methods of the table",
+    "seeds_needed": "for 80 % power at the observed difference from bn; missing under three seeds",
+    "tied": "whether the row is the table's best in Delta at the last step, or cannot be told from it at 5 %",
     "<selection>/step_mean, _sd": "the step selected",
     "sv, sv_plateau, dtw, dtw_per_step, dtw_percent, cs (_mean, _sd)": "in step: per run, then over runs",
     "range/<task>_mean, _sd": "percent: range of the task's gain over the steps",
@@ -150,8 +154,18 @@ def summary_frame(groups: Sequence[Group]) -> pd.DataFrame:
             keys = dict.fromkeys(key for scored in row.survivors for key in scored.measures)
             for key in keys:
                 found[f"{key}_mean"], found[f"{key}_sd"] = row.mean(key), row.sd(key)
-            rows.append(found)
+            rows.append(found | _certainty(group, row))
     return pd.DataFrame(rows)
+
+
+def _certainty(group: Group, row: Row) -> dict[str, Any]:
+    known = group.uncertainty.rows.get(row.label)
+    if known is None:
+        return {}
+    found: dict[str, Any] = {"last/delta_low": known.delta.low, "last/delta_high": known.delta.high}
+    if known.over_bn is not None:
+        found |= {"last/delta_bn_low": known.over_bn.low, "last/delta_bn_high": known.over_bn.high}
+    return found | {"p_holm": known.p_holm, "seeds_needed": known.seeds_needed, "tied": known.tied}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ttt_bench.names import file_names, shown
 from ttt_bench.report.runs import BASE, BN, Block, Run
 from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
 from ttt_bench.report.selection import DEFAULT_FIXED_STEP
+from ttt_bench.report.uncertainty import UNKNOWN, Uncertainty
 from ttt_bench.tasks import Metric
 
 ABSENT = "–"
@@ -77,6 +78,8 @@ class Group:
     """Accidents of a published code that were asked for: nobody should take such a table for the default."""
     slug: str = ""
     """For names of files; no other table of the report has it."""
+    uncertainty: Uncertainty = UNKNOWN
+    """How sure its Deltas at the last step are."""
 
     @property
     def title(self) -> str:

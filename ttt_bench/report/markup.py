@@ -26,6 +26,7 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "→": r"$\rightarrow$",
     "±": r"$\pm$",
+    "≈": r"$\approx$",
     "×": r"$\times$",
     "−": r"$-$",
     "°": r"$^\circ$",

@@ -19,6 +19,10 @@ MOST_POSITIONS = 200
 """Windows along the stream; a figure's width shows no more, and one per batch would take quadratic time."""
 LARGE = 32 * 2**20
 """Bytes of a statistic above which it is read in parts."""
+MOST_GROUPS, LEAST_GROUPS = 512, 16
+"""Groups of consecutive batches that intervals resample."""
+GROUP_BYTES = 2**20
+"""Of one statistic's groups: a folder holds thousands of cells, and all of them are kept."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,18 @@ class Reduced:
     """(positions, 2) likewise of each window; none without windows."""
     pooled: Array
     """(1, steps, ...) the statistic itself, summed over the batches."""
+    sums: Array
+    """(groups, 2, ...) of it, over each group of consecutive batches, at the first and at the last step."""
+
+
+def grouping(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """(batches,) which group each batch of a statistic (batches, steps, ...) belongs to.
+
+    Every batch is its own group up to ``MOST_GROUPS`` and ``GROUP_BYTES``; beyond, groups are as equal as they can be.
+    """
+    each = 2 * 8 * int(np.prod(shape[2:], dtype=np.int64))
+    groups = min(shape[0], MOST_GROUPS, max(LEAST_GROUPS, GROUP_BYTES // max(each, 1)))
+    return np.arange(shape[0], dtype=np.int64) * groups // max(shape[0], 1)
 
 
 def reduce_statistic(
@@ -75,7 +91,7 @@ def reduce_statistic(
     if size > LARGE and all(metric.additive for metric in metrics):
         rows = max(1, shape[0] * LARGE // size)
         parts: Iterator[Array] = (np.asarray(part, dtype=np.float64) for part in file.blocks(name, rows))
-        found = _in_parts(parts, metrics, windows)
+        found = _in_parts(parts, metrics, windows, grouping(shape))
     else:
         found = _at_once(np.asarray(file.array(name), dtype=np.float64), metrics, windows)
     for id, reduced in found.items():
@@ -86,27 +102,33 @@ def reduce_statistic(
 
 def _at_once(statistic: Array, metrics: Sequence[Metric], windows: Windows | None) -> dict[str, Reduced]:
     ends, pooled = statistic[:, [0, -1]], statistic.sum(0)[None]
+    sums = np.add.reduceat(ends, np.unique(grouping(statistic.shape), return_index=True)[1], axis=0)
     found = {}
     for metric in metrics:
         window = np.empty((0, 2))
         if windows is not None:
             scores = [metric.compute(ends[start : start + windows.width]) for start in windows.starts]
             window = np.array(scores).reshape(len(scores), 2)
-        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, pooled)
+        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, pooled, sums)
     return found
 
 
-def _in_parts(parts: Iterator[Array], metrics: Sequence[Metric], windows: Windows | None) -> dict[str, Reduced]:
+def _in_parts(
+    parts: Iterator[Array], metrics: Sequence[Metric], windows: Windows | None, groups: npt.NDArray[np.int64]
+) -> dict[str, Reduced]:
     edges = set() if windows is None else {*windows.starts.tolist(), *(windows.starts + windows.width).tolist()}
     total: Array | None = None
     running: Array | None = None
     sums: dict[int, Array] = {}
+    grouped: Array | None = None
     streams: dict[str, list[Array]] = {metric.id: [] for metric in metrics}
     seen = 0
     for part in parts:
         ends = part[:, [0, -1]]
         total = part.sum(0) if total is None else total + part.sum(0)
         running = np.zeros(ends.shape[1:]) if running is None else running
+        grouped = np.zeros((groups[-1] + 1, *ends.shape[1:])) if grouped is None else grouped
+        np.add.at(grouped, groups[seen : seen + len(part)], ends)
         for metric in metrics:
             streams[metric.id].append(_each_batch(metric, ends))
         done = 0
@@ -116,14 +138,15 @@ def _in_parts(parts: Iterator[Array], metrics: Sequence[Metric], windows: Window
             sums[edge] = running
         running = running + ends[done:].sum(0)
         seen += len(part)
-    assert total is not None
+    assert total is not None and grouped is not None  # noqa: PT018
     found = {}
     for metric in metrics:
         window = np.empty((0, 2))
         if windows is not None:
             scores = [metric.compute((sums[s + windows.width] - sums[s])[None]) for s in windows.starts.tolist()]
             window = np.array(scores).reshape(len(scores), 2)
-        found[metric.id] = Reduced(metric.compute(total[None]), np.concatenate(streams[metric.id]), window, total[None])
+        values, stream = metric.compute(total[None]), np.concatenate(streams[metric.id])
+        found[metric.id] = Reduced(values, stream, window, total[None], grouped)
     return found
 
 

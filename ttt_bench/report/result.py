@@ -26,5 +26,7 @@ class Report:
     """The scored runs behind it, table by table."""
     tables: Mapping[str, tuple[TextTable, ...]]
     """Slug of a group -> its tables, the main one first."""
+    verdict: str = ""
+    """Over all tables, in words; empty with one table, which says it itself."""
     paths: tuple[Path, ...] = ()
     """Every file written, the page to open first; none as long as nothing was."""

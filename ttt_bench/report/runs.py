@@ -79,6 +79,9 @@ class Run:
     """Metric id -> (positions, 2) pooled over a trailing window of batches; only of ``online`` runs."""
     window_ends: Array
     """(positions,) batches seen at the end of each window."""
+    sums: dict[str, Array]
+    """Metric id -> (groups, 2, ...) its statistic over groups of consecutive batches, at the first and at the last
+    recorded step; only of metrics that may be scored on sums over batches."""
     loss: Array
     """(updates,) the method's own loss, mean over the batches; NaN where it has none."""
     seconds: float
@@ -240,6 +243,7 @@ def _reduce(file: CellFile) -> Run:
         stream={m.id: reduced[m.id].stream for m in metrics},
         window={} if windows is None else {m.id: reduced[m.id].window for m in metrics},
         window_ends=np.empty(0) if windows is None else (windows.starts + windows.width).astype(np.float64),
+        sums={m.id: reduced[m.id].sums for m in metrics if m.additive},
         loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64)),
         seconds=_median(file.array("seconds")),
         eval_seconds=_median(file.array("eval_seconds")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ class Scored:
     measures: dict[str, float] = field(default_factory=dict)
     """Everything a table may show; see ``measure``."""
 
-    @property
+    @cached_property
     def collapsed_step(self) -> int | None:
         """First step of a collapse: the one the run itself noticed, or where Delta fell for good.
 

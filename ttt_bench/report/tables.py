@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,9 @@ from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
 from ttt_bench.report.scoring import COLLAPSE_DELTA
 from ttt_bench.report.selection import SELECTIONS, Selection
+from ttt_bench.report.uncertainty import DELTA as LAST_DELTA
+from ttt_bench.report.uncertainty import DELTA_BN as LAST_DELTA_BN
+from ttt_bench.statistics.resampling import Interval
 from ttt_bench.tasks import TASKS, Metric
 
 Emphasis = Literal["", "bold", "oracle"]
@@ -98,8 +101,20 @@ COST_COLUMNS = (
 )
 
 
+TESTED = (LAST_DELTA, LAST_DELTA_BN)
+"""Keys of the columns whose differences were tested."""
+
+
+def bold(group: Group, column: Column) -> set[int]:
+    """Positions of the rows to print bold: of a tested column its tie group, otherwise ``winners``."""
+    tied = group.uncertainty.tied
+    if column.key not in TESTED or not tied:
+        return winners(group.rows, column)
+    return {p for p, row in enumerate(group.rows) if row.label in tied and np.isfinite(row.mean(column.key))}
+
+
 def winners(rows: Sequence[Row], column: Column) -> set[int]:
-    """Positions of the rows to print bold: the best mean, and all within one sd (the best row's) of it.
+    """Positions of the best mean, and all within one sd (the best row's) of it.
 
     A difference that the column's digits do not show is a tie as well. A row with a collapsed run cannot win:
     its mean is over the survivors. Nor can an oracle column be won.
@@ -130,6 +145,43 @@ def entry(row: Row, column: Column, wins: bool) -> Entry:
     return Entry(text, "oracle" if column.oracle else "bold" if wins else "")
 
 
+def interval_text(known: Interval | None, digits: int = 2) -> str:
+    """``[low, high]``; empty where there is none."""
+    show = number(digits, signed=True)
+    if known is None or not np.isfinite([known.low, known.high]).all():
+        return ""
+    return f"[{show(known.low)}, {show(known.high)}]"
+
+
+def tie_mark(group: Group, row: Row, column: Column) -> str:
+    """What tells a tie group of several where bold does not show."""
+    tied = group.uncertainty.tied
+    return " ≈" if column.key == LAST_DELTA and len(tied) > 1 and row.label in tied else ""
+
+
+def p_text(p: float) -> str:
+    """``0.012``, ``<0.001``; a dash where nothing was compared."""
+    return MISSING if not np.isfinite(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _tested(group: Group, row: Row, column: Column, made: Entry) -> Entry:
+    """The interval in the place of the spread over seeds, where it is known, and the mark of a tie."""
+    known = group.uncertainty.rows.get(row.label)
+    mark = tie_mark(group, row, column)
+    if column.key == LAST_DELTA_BN and known is not None and (said := interval_text(known.over_bn)):
+        return Entry(f"{column.show(row.mean(column.key))} {said}", made.emphasis)
+    return Entry(made.text + mark, made.emphasis) if mark else made
+
+
+def standing_entries(group: Group, row: Row) -> tuple[Entry, Entry]:
+    """Holm's p against ``bn``, and the seeds needed."""
+    known = group.uncertainty.rows.get(row.label)
+    if known is None:
+        return Entry(MISSING), Entry(MISSING)
+    needed = MISSING if known.seeds_needed is None else str(known.seeds_needed)
+    return Entry(p_text(known.p_holm)), Entry(needed)
+
+
 def collapsed_text(row: Row) -> str:
     """``1/3 @ 12``: how many runs collapsed, and at which steps."""
     if not row.collapsed_steps:
@@ -141,14 +193,14 @@ def make_table(
     group: Group, title: str, columns: Sequence[Column], notes: Sequence[str] = (), collapse: bool = False
 ) -> TextTable:
     """Rows of a group against some columns, led by the method and the number of runs in each mean."""
-    won = [winners(group.rows, column) for column in columns]
+    won = [bold(group, column) for column in columns]
     lead = ("method", "n", "collapsed") if collapse else ("method", "n")
     rows = []
     for place, row in enumerate(group.rows):
         cells = [Entry(row.label), Entry(str(len(row.survivors)))]
         if collapse:
             cells.append(Entry(collapsed_text(row)))
-        cells += [entry(row, c, place in wins) for c, wins in zip(columns, won, strict=True)]
+        cells += [_tested(group, row, c, entry(row, c, place in wins)) for c, wins in zip(columns, won, strict=True)]
         rows.append(tuple(cells))
     return TextTable(title, (*lead, *(c.head for c in columns)), tuple(rows), tuple(notes))
 
@@ -170,7 +222,11 @@ def main_table(group: Group) -> TextTable:
     columns += [delta_column(s, f"Δ {selection_head(group, s)} (%) ↑") for s in SELECTIONS]
     columns += [delta_column(last, DELTA_BN, over_bn=True), *sync_columns(group)]
     notes = (*((group.source_line + ".",) if group.source_line else ()), *group.notes, *standing_notes(group))
-    return make_table(group, "Tasks at the last step", columns, notes, collapse=True)
+    table = make_table(group, "Tasks at the last step", columns, notes, collapse=True)
+    if not group.uncertainty.rows:
+        return table
+    rows = tuple((*cells, *standing_entries(group, row)) for cells, row in zip(table.rows, group.rows, strict=True))
+    return replace(table, head=(*table.head, "p against bn (Holm)", "seeds needed"), rows=rows)
 
 
 def selection_tables(group: Group) -> list[TextTable]:
@@ -260,5 +316,6 @@ def standing_notes(group: Group) -> tuple[str, ...]:
         f"Selections: {rules}.",
         f"Collapsed: loss or predictions not finite, one class over the whole target, or Δ at or below "
         f"{COLLAPSE_DELTA:.0f} % to the end.",
-        "† sees target labels: an upper bound, never bold. Bold: best, or within one sd of it (a tie).",
+        "† sees target labels: an upper bound, never bold. Bold in columns without a test: best, or within one sd.",
+        *group.uncertainty.notes,
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import Column, delta_column, metric_column, sync_columns, winners
+from ttt_bench.report.tables import Column, bold, delta_column, metric_column, sync_columns, tie_mark
 
 if TYPE_CHECKING:
     from ttt_bench.report.result import Report
@@ -36,9 +36,14 @@ def terminal_table(report: Report, width: int = WIDTH) -> Table:
         grid.add_row(_table(group, sync))
         if said := _variants_line(group):
             grid.add_row(Text(said, style="dim"))
+        if group.uncertainty.verdict:
+            grid.add_row(Text(group.uncertainty.verdict))
+    if report.verdict:
+        grid.add_row(Text(report.verdict, style="bold"))
     grid.add_row(
         Text(
-            "† best step by target labels (an oracle). Tasks at the last step. Bold: best within one sd.",
+            "† best step by target labels (an oracle). Tasks at the last step. Bold: best, or not to be told from it: "
+            "≈ at 5 % in Δ last and Δ−bn, within one sd elsewhere.",
             "dim",
         )
     )
@@ -66,9 +71,9 @@ def _table(group: Group, sync: bool) -> Table:
     columns = _columns(group, sync)
     for column in columns:
         table.add_column(column.head.removesuffix(" ↑").removesuffix(" ↓"), justify="right", no_wrap=True)
-    won = [winners(group.rows, column) for column in columns]
+    won = [bold(group, column) for column in columns]
     for place, row in enumerate(group.rows):
-        cells = [_cell(row, c, place in wins) for c, wins in zip(columns, won, strict=True)]
+        cells = [_cell(row, c, place in wins, tie_mark(group, row, c)) for c, wins in zip(columns, won, strict=True)]
         table.add_row(names[place], *cells)
     return table
 
@@ -88,8 +93,8 @@ def _name(row: Row, narrow: bool) -> Text:
     return Text(name) if not gone else Text(f"{name} ✗{gone}/{len(row.runs)}", "yellow")
 
 
-def _cell(row: Row, column: Column, wins: bool) -> Text:
+def _cell(row: Row, column: Column, wins: bool, mark: str) -> Text:
     text = column.show(row.mean(column.key))
     if column.key == "last/delta" and np.isfinite(row.sd(column.key)):
         text += f"±{column.show(row.sd(column.key)).lstrip('+')}"
-    return Text(text, "bright_black italic" if column.oracle else "bold" if wins else "")
+    return Text(text + mark, "bright_black italic" if column.oracle else "bold" if wins else "")

@@ -13,6 +13,8 @@ Array = npt.NDArray[np.float64]
 
 ALPHA = 0.05
 POWER = 0.8
+MOST_SEEDS = 2**20
+"""More than anybody runs: the difference is none."""
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -42,10 +44,8 @@ def seeds_needed(differences: Sequence[float]) -> int | None:
         differences: one per seed.
 
     Returns:
-        At least 2; None with fewer than three seeds, or when they do not vary or the mean is 0.
+        At least 2; None with fewer than three seeds, when they do not vary or the mean is 0, and beyond ``MOST_SEEDS``.
     """
-    from statsmodels.stats.power import TTestPower
-
     values = np.asarray(differences, float)
     if len(values) < 3 or not np.isfinite(values).all():
         return None
@@ -55,8 +55,23 @@ def seeds_needed(differences: Sequence[float]) -> int | None:
     effect = abs(float(values.mean())) / spread
     if effect > 10:  # two seeds show it; the power of so large an effect cannot be computed in floating point
         return 2
-    needed = TTestPower().solve_power(effect_size=effect, alpha=ALPHA, power=POWER, alternative="two-sided")
-    return max(2, math.ceil(float(np.max(needed))))
+    # Its solver for the number does not converge for effects of 5 and more, so the number is searched for.
+    few, many = 1, 2
+    while not _enough(effect, many):
+        few, many = many, 2 * many
+        if many > MOST_SEEDS:
+            return None
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if _enough(effect, middle) else (middle, many)
+    return many
+
+
+def _enough(effect: float, seeds: int) -> bool:
+    from statsmodels.stats.power import TTestPower
+
+    # Of the two-sided test's tails the far one adds nothing at this power, and scipy cannot compute it.
+    return float(TTestPower().power(effect, seeds, ALPHA / 2, alternative="larger")) >= POWER
 
 
 @dataclass(frozen=True)

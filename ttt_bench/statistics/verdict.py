@@ -68,3 +68,27 @@ def _more_data(unclear: Sequence[Standing], runs: int) -> str:
         return "" if runs >= 3 else "Three seeds or more would say how many are needed."
     fewest, name = min(known)
     return f"At the observed difference {name} would need {fewest} seeds." if fewest > runs else ""
+
+
+def overall(tables: Sequence[Sequence[Standing]]) -> str:
+    """In how many tables each row is above ``bn`` and below it.
+
+    Args:
+        tables: the standings of each.
+
+    Returns:
+        Empty where fewer than two tables were compared: such a table speaks for itself.
+    """
+    known = [standings for standings in tables if standings]
+    if len(known) < 2:
+        return ""
+    names = dict.fromkeys(s.name for standings in known for s in standings)
+    sides = {name: [s.side for standings in known for s in standings if s.name == name] for name in names}
+    parts = [f"Over {len(known)} tables:"]
+    above = [f"{name} in {found.count('above')} of {len(found)}" for name, found in sides.items() if "above" in found]
+    below = [f"{name} in {found.count('below')} of {len(found)}" for name, found in sides.items() if "below" in found]
+    never = [name for name, found in sides.items() if set(found) == {"unclear"}]
+    parts.append(f"above bn {', '.join(above)}." if above else "no method is above bn in any.")
+    parts += [f"Below: {', '.join(below)}."] if below else []
+    parts += [f"Never to be told from bn: {', '.join(never)}."] if never else []
+    return " ".join(parts)
