@@ -20,7 +20,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.method.needs import unmet, way_out
-from ttt_bench.networks.contract import Predictions
+from ttt_bench.networks.contract import Encoder, Predictions
 from ttt_bench.tasks import TASKS
 
 
@@ -70,7 +70,8 @@ class Adapter:
             use_batch_statistics(model.network)
         self.parameters = self._select_parameters()
         self.optimizer = self._build_optimizer()
-        execution.compile(self.encoder)
+        for encoder in self.encoders:
+            execution.compile(encoder)
         self._count_work()
         set_predicting(model)
         self._snapshot = take(model, self.optimizer, self.rng)
@@ -102,13 +103,14 @@ class Adapter:
             if isinstance(last, Tensor) and last.requires_grad:
                 self.cost.backward_pixels += pixels
 
-        self.encoder.register_forward_hook(count)
+        for encoder in self.encoders:
+            encoder.register_forward_hook(count)
 
     @property
-    def encoder(self) -> nn.Module:
-        """What a forward costs: the network's encoder, or a stand-in network as a whole."""
-        encoder: nn.Module = getattr(self.model.network, "encoder", self.model.network)
-        return encoder
+    def encoders(self) -> list[nn.Module]:
+        """What forwards cost: all encoders, the method's own among them, or a stand-in network as a whole."""
+        found: list[nn.Module] = [module for module in self.model.modules() if isinstance(module, Encoder)]
+        return found or [self.model.network]
 
     def update(self, images: Tensor) -> Tensor | None:
         """One adaptation step on ``images`` (B, 3, H, W).
@@ -151,8 +153,12 @@ class Adapter:
         return {task: prediction.float() for task, prediction in predictions.items()}
 
     def reset(self) -> None:
-        """Return parameters, buffers, optimiser and random state to those right after construction."""
-        restore(self._snapshot, self.model, self.optimizer, self.rng)
+        """Return parameters, buffers, optimiser and random state to those right after construction.
+
+        The optimiser's state stays where the method says that its published code forgot it.
+        """
+        optimizer = self.optimizer if self.method.resets_optimizer() else None
+        restore(self._snapshot, self.model, optimizer, self.rng)
         set_predicting(self.model)
 
     def state(self) -> dict[str, Any]:

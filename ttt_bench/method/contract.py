@@ -60,6 +60,8 @@ class SourceBatch:
     """The main heads' outputs, likewise."""
     supervise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] = supervise
     """(outputs, labels) -> their supervised loss, with the losses and task weights of this training."""
+    progress: float = 1.0
+    """Share of this training's iterations that are done, in [0, 1)."""
 
 
 class Method:
@@ -121,6 +123,10 @@ class Method:
         Parts of ``model.aux`` may be among them, where an option decides on their mode; ``aux_mode`` holds else.
         """
         return (model.network,)
+
+    def resets_optimizer(self) -> bool:
+        """Whether a reset empties the optimiser's state with the weights; some published code forgets to."""
+        return True
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor | None:
         """The test-time loss of one update, a scalar with graph; None = forwards only, nothing to minimise.

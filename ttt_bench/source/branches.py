@@ -203,7 +203,8 @@ def _step(each: _Fit, batch: SourceBatch, iteration: int, total: int) -> None:
     rng = torch.Generator().manual_seed(hash_seed(each.spec.source.seed, 4, iteration))
 
     def compute() -> Tensor:
-        loss = each.method.source_loss(each.model, replace(batch, supervise=each.supervision), rng)
+        own = replace(batch, supervise=each.supervision, progress=iteration / total)
+        loss = each.method.source_loss(each.model, own, rng)
         penalty = each.supervision.penalty()
         return loss if penalty is None else loss + penalty
 

@@ -109,7 +109,8 @@ class Training:
         rng = torch.Generator().manual_seed(hash_seed(self.seed, self.stream, iteration))
 
         def compute() -> Tensor:
-            return joint_loss(self.model, batch.images, batch.labels, self.method, rng, self.supervision)
+            progress = iteration / self.config.iterations
+            return joint_loss(self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress)
 
         return step(self.optimizer, compute, poly_rate(self.config, iteration))
 
@@ -193,6 +194,7 @@ def joint_loss(
     method: Method | None,
     rng: torch.Generator,
     supervision: Supervision,
+    progress: float = 1.0,
 ) -> Tensor:
     """Weighted task losses of the main heads, plus the method's own source loss if there is a method."""
     features = model.network.features(images)
@@ -201,7 +203,7 @@ def joint_loss(
     for further in deeper:
         loss = loss + supervision(further, labels)
     if method is not None:
-        batch = SourceBatch(images, dict(labels), features, predictions, supervision)
+        batch = SourceBatch(images, dict(labels), features, predictions, supervision, progress)
         loss = loss + method.source_loss(model, batch, rng)
     penalty = supervision.penalty()
     return loss if penalty is None else loss + penalty
