@@ -132,3 +132,10 @@ def unpatchify(tokens: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     batch, (rows, columns) = tokens.shape[0], grid
     x = tokens.view(batch, rows, columns, patch, patch, -1)
     return x.permute(0, 5, 1, 3, 2, 4).reshape(batch, -1, rows * patch, columns * patch)
+
+
+def patchify(images: Tensor, patch: int) -> Tensor:
+    """The opposite of ``unpatchify``: (B, C, rows x patch, columns x patch) -> (B, N, patch * patch * C)."""
+    batch, channels, height, width = images.shape
+    x = images.reshape(batch, channels, height // patch, patch, width // patch, patch)
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(batch, -1, patch * patch * channels)

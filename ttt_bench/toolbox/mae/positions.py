@@ -9,7 +9,9 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=64)
-def sincos_table(width: int, grid: tuple[int, int], device: torch.device | None = None) -> Tensor:
+def sincos_table(
+    width: int, grid: tuple[int, int], device: torch.device | None = None, class_token: bool = False
+) -> Tensor:
     """Position table of a grid of tokens, in row-major token order.
 
     Frequencies are 10000^(-k / (width / 4)) for k < width / 4. The first half of the channels encodes the
@@ -19,9 +21,10 @@ def sincos_table(width: int, grid: tuple[int, int], device: torch.device | None 
         width: channels, divisible by 4.
         grid: (rows, columns).
         device: where the table lives; None = CPU.
+        class_token: put a row of zeros first, for a token that has no place.
 
     Returns:
-        (rows * columns, width) float32. Shared between callers: never write to it.
+        (rows * columns, width) float32, one row more with a class token. Shared between callers: never write to it.
 
     Raises:
         ValueError: ``width`` is not divisible by 4.
@@ -32,6 +35,8 @@ def sincos_table(width: int, grid: tuple[int, int], device: torch.device | None 
         rows, columns = (torch.arange(n, dtype=torch.float64) for n in grid)
         row, column = torch.meshgrid(rows, columns, indexing="ij")
         table = torch.cat([_encode(column.flatten(), width // 2), _encode(row.flatten(), width // 2)], dim=1)
+        if class_token:
+            table = torch.cat([table.new_zeros(1, width), table])
         return table.float().to(device)
 
 
