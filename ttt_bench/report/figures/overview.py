@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -52,7 +53,7 @@ def colour_limit(groups: Sequence[Group]) -> float:
     return max(float(np.quantile(finite, 0.9)), 1.0) if finite.size else 1.0
 
 
-def _paint(axes: Axes, matrix: Array, gone: Array, limit: float) -> None:
+def _paint(axes: Axes, matrix: Array, gone: npt.NDArray[np.bool_], limit: float) -> None:
     axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
     axes.set_facecolor("#f2f2f2")
     axes.grid(visible=False)
