@@ -8,7 +8,7 @@ from ttt_bench.cli.app import app
 from ttt_bench.errors import UserError
 from ttt_bench.plan.sweep import SweepConfig
 
-REQUEST = """pairs methods method task domain network recipes protocols training tasks seeds preset released steps
+REQUEST = """pairs track methods method task domain network recipes protocols training tasks seeds preset released steps
     eval-steps batch-size batches precision compile size architecture backbone heads weights stem pixels train-iterations
     train-samples train-lr fit-iterations fit-lr name out cache data-cache data trust-names skip-bad"""
 FROZEN = {
@@ -63,7 +63,7 @@ WRONG = [
     ("--size", "1000000x64"), ("--eval-steps", "0,x"), ("--eval-steps", "0,5,1"), ("--eval-steps", NINES),
     ("--weights", "x" * 300), ("--out", "x" * 300), ("--cache", "x" * 300), ("--name", "x" * 300), ("--name", "../x"),
     ("--protocols", "online,online"), ("--protocols", ""), ("--recipes", "natve"), ("--precision", "fp8"),
-    ("--training", "both"), ("--tasks", "depth,depth"), ("--pairs", ""), ("--preset", "slow"), ("--device", "tpu"),
+    ("--training", "both"), ("--tasks", "depth,depth"), ("--pairs", ""), ("--preset", "slow"), ("--track", "classes"), ("--device", "tpu"),
     ("--device", "cuda:x"), ("--method", "."), ("--method", "x" * 300), ("--methods", "tent(lr=nan)"),
 ]  # fmt: skip
 

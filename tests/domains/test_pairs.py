@@ -3,7 +3,7 @@ import pytest
 
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.nyudv2 import frames as nyudv2
-from ttt_bench.domains.pairs import class_table, make_pair, parse_pair
+from ttt_bench.domains.pairs import class_table, expand_pairs, make_pair, parse_pair
 from ttt_bench.domains.pascal import reader as pascal
 from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.errors import UserError
@@ -148,3 +148,28 @@ def test_class_table_maps_what_is_shared_and_nothing_else():
     table = class_table(("sofa", "bed", "tv"), ("tv", "sofa"))
     assert table[:3].tolist() == [1, 255, 0]
     assert (table[3:] == 255).all()
+
+
+def test_shorthands_stand_for_many_corruptions():
+    many = expand_pairs(["cifar10->cifar10+all:1-5", "rooms/studio->rooms/fog"])
+    assert len(many) == 76
+    assert many[:2] == ("cifar10->cifar10+gaussian_noise:1", "cifar10->cifar10+gaussian_noise:2")
+    assert many[-1] == "rooms/studio->rooms/fog"
+    assert len(expand_pairs(["a→b+all:5+fog:2"])) == 15
+    extra = expand_pairs(["a -> b+validation:5"])
+    kinds = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+    assert extra == tuple(f"a -> b+{kind}:5" for kind in kinds)
+    assert len(expand_pairs(["a->b+all:5", "a->b+fog:5"])) == 15
+    assert expand_pairs(["a->all", "a->b+allow:3"]) == ("a->all", "a->b+allow:3")
+
+
+@pytest.mark.parametrize("text", ["+all", "+all:", "+all:5-1", "+all:1-", "+validation:five"])
+def test_shorthands_need_severities(text):
+    with pytest.raises(UserError, match="comes a severity or a range"):
+        expand_pairs([f"a->b{text}"])
+
+
+@pytest.mark.parametrize("text", ["+all:0", "+all:4-6", "+validation:0-5"])
+def test_shorthands_have_severities_1_to_5(text):
+    with pytest.raises(UserError, match="has no severity"):
+        expand_pairs([f"a->b{text}"])

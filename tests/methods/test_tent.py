@@ -63,3 +63,16 @@ def test_refuses_a_network_without_segmentation():
 
 def test_three_tasks_with_segmentation():
     check_run(build_adapter("tent", small_network({"semseg": 6, "normal": 3, "edge": 1})), sizes=(2, 1))
+
+
+def test_the_published_answer_is_the_one_before_the_update(network):
+    """With answer=before, step k shows what step k - 1 shows else; the updates are the same ones."""
+    after, before = (build_adapter("tent", network, **options) for options in ({}, {"answer": "before"}))
+    data, shown = images(4), []
+    for step in range(3):
+        shown.append(after.predict(data)["semseg"])
+        torch.testing.assert_close(before.predict(data)["semseg"], shown[max(step - 1, 0)])
+        assert float(after.update(data)) == float(before.update(data))
+    assert not torch.equal(shown[1], shown[2])
+    before.reset()
+    torch.testing.assert_close(before.predict(data)["semseg"], shown[0])

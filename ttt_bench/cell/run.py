@@ -167,7 +167,9 @@ def _examples(
         if batch != index:
             predictions = adapter.predict(images)
         for task, prediction in predictions.items():
-            found[f"prediction/{task}"] = prediction[:count].cpu().numpy().astype(np.float16)
+            # A diverged network's outputs may be beyond half precision, and are a picture all the same.
+            most = float(np.finfo(np.float16).max)
+            found[f"prediction/{task}"] = prediction[:count].clamp(-most, most).cpu().numpy().astype(np.float16)
     return found
 
 

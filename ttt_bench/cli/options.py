@@ -15,17 +15,16 @@ from ttt_bench import plugins
 from ttt_bench.choices import MOST_SEEDS, Range, check_device, check_path, check_word, read_int, read_list, shown
 from ttt_bench.domains.catalogue import given_roots
 from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
+from ttt_bench.domains.pairs import expand_pairs
 from ttt_bench.errors import UserError
 from ttt_bench.method.registry import discover, parse_methods
 from ttt_bench.networks.catalogue import choice
 from ttt_bench.plan.plan import Plan, make_plan
 from ttt_bench.plan.release import follows_files, parse_released
-from ttt_bench.plan.sweep import PRESETS, SweepConfig
+from ttt_bench.plan.sweep import PRESETS, TRACK_PAIRS, TRACKS, SweepConfig
 from ttt_bench.plan.work import Context
 from ttt_bench.source.spec import TRAINING_PRESETS
 from ttt_bench.tasks import TASKS, parse_tasks
-
-DEFAULT_PAIRS = "rooms/studio->rooms/fog,rooms/studio->rooms/dusk"
 
 What = "What to compare"
 How = "Adaptation"
@@ -74,8 +73,12 @@ class Request:
 
 def read_request(
     pairs: Annotated[
-        str, typer.Option(help="source->target pairs, comma-separated; quote them.", rich_help_panel=What)
-    ] = DEFAULT_PAIRS,
+        str | None,
+        typer.Option(help="source->target pairs, comma-separated; quote them. +all:5: 15 kinds.", rich_help_panel=What),
+    ] = None,
+    track: Annotated[
+        str, typer.Option(help="dense (rooms), class (one label per image): defaults.", rich_help_panel=What)
+    ] = "dense",
     methods: Annotated[
         str, typer.Option(help="all, or names: tent,s4t(mask_ratio=0.5). Controls always run.", rich_help_panel=What)
     ] = "all",
@@ -173,9 +176,10 @@ def read_request(
     """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
     plugins.use({"task": task or (), "domain": domain or (), "network": network or ()})
     check_word("--preset", preset, PRESETS)
+    check_word("--track", track, TRACKS)
     for option, path in (("--out", out), ("--cache", cache), ("--weights", weights), ("--skip-bad", skip_bad)):
         check_path(option, path or "")
-    defaults = dict(PRESETS[preset])
+    defaults = {**TRACKS[track], **PRESETS[preset]}
     extra = tuple(method or ())
     built, source = _model(
         defaults,
@@ -207,7 +211,7 @@ def read_request(
         "threads": threads,
     }
     config = SweepConfig(
-        pairs=read_list("--pairs", pairs),
+        pairs=expand_pairs(read_list("--pairs", TRACK_PAIRS[track] if pairs is None else pairs)),
         methods=tuple(parse_methods(methods, extra)),
         **{
             **defaults,

@@ -98,8 +98,8 @@ def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
     scored = sum(len(c.eval_steps) * _batches(c.target_samples, c.batch_size) for c in plan.cells)
     iterations = sum(source.training.iterations for source in plan.sources)
     return [
-        f"{len(plan.sources)} source networks ({iterations:,} iterations), {len(plan.branches)} branches, "
-        f"{len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
+        f"{len(plan.config.pairs)} pairs, {len(plan.sources)} source networks ({iterations:,} iterations), "
+        f"{len(plan.branches)} branches, {len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
         "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
     ]
 

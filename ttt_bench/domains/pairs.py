@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,42 @@ def parse_pair(
                 f"It has {', '.join(f'{domain.length(s)} {s}' for s in SPLITS if domain.length(s)) or 'none at all'}.",
             )
     return make_pair(source, target, tasks)
+
+
+def expand_pairs(texts: Iterable[str]) -> tuple[str, ...]:
+    """Written pairs with every shorthand written out, each pair once.
+
+    ``+all:1-5`` stands for the fifteen kinds of corruption at severities 1 to 5, ``+validation:5`` for the four extra
+    kinds that are meant for choosing settings, at severity 5.
+
+    Raises:
+        UserError: severities are missing, run backwards or do not exist.
+    """
+    parts = (re.split(r"(\+(?:all|validation)\b[^+\s>→]*)", text.replace(ARROW, "→")) for text in texts)
+    return tuple(
+        dict.fromkeys(
+            "".join(words).replace("→", ARROW) for part in parts for words in product(*map(_written_out, part))
+        )
+    )
+
+
+def _written_out(word: str) -> list[str]:
+    """``+all:4-5`` -> +gaussian_noise:4, +gaussian_noise:5, ...; anything else as it is."""
+    from ttt_bench.domains.corruptions.tables import TEST_KINDS, VALIDATION, check_corruption
+
+    name, _, severities = word.strip().removeprefix("+").partition(":")
+    kinds = {"all": TEST_KINDS, "validation": VALIDATION}.get(name)
+    if kinds is None or not word.startswith("+"):
+        return [word]
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", severities)
+    if match is None or int(match[1]) > int(match[2] or match[1]):
+        raise UserError(
+            f"{word!r}: after +{name}: comes a severity or a range of them.", f"Write +{name}:5 or +{name}:1-5."
+        )
+    levels = range(int(match[1]), int(match[2] or match[1]) + 1)
+    for level in (levels[0], levels[-1]):
+        check_corruption(kinds[0], level)
+    return [f"+{kind}:{level}" for kind in kinds for level in levels]
 
 
 def class_table(

@@ -111,6 +111,23 @@ class SweepConfig:
         return self
 
 
+TRACK_PAIRS: dict[str, str] = {
+    "dense": "rooms/studio->rooms/fog,rooms/studio->rooms/dusk",
+    "class": "objects/studio->objects/fog,objects/studio->objects/dusk",
+}
+"""What is compared where nobody says it, by track."""
+
+TRACKS: dict[str, dict[str, Any]] = {
+    "dense": {},
+    # One label per image says little, so batches are larger; at 32 pixels, a stem that keeps them.
+    "class": {
+        "size": (32, 32),
+        "batch_size": 32,
+        "network": NetworkConfig("resnet10", "linear", stem="cifar"),
+    },
+}
+"""Defaults of each track; a preset's own and the options given on the command line win."""
+
 PAPER_EVAL_STEPS = (0, 1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40)
 
 # S4T section 4.1 and appendix A; the evaluation grid is section C.5's of the method notes.

@@ -125,7 +125,10 @@ def _check_examples(examples: dict[str, npt.NDArray[Any]]) -> None:
     if image is None or image.dtype != np.uint8 or image.ndim != 4 or image.shape[3] != 3 or not image.size:
         raise ValueError("its examples have no images")
     for name, values in examples.items():
-        if name != "image" and (values.shape[0] != len(image) or values.shape[-2:] != image.shape[1:3]):
+        of_images = values.ndim <= 2  # what is said of a whole image is an id or a few numbers, not a map
+        if values.ndim == 0 or len(values) != len(image):
+            raise ValueError(f"examples/{name} is not of as many images as there are")
+        if name != "image" and not of_images and values.shape[-2:] != image.shape[1:3]:
             raise ValueError(f"examples/{name} is not of the size of its images")
 
 
