@@ -104,3 +104,14 @@ def test_a_study_goes_on_without_a_damaged_cell(results):
     assert "WARNING" in page
     assert f"{third}.npz" in page
     assert tables
+
+
+def test_results_that_cannot_be_written_are_shown_and_reported_elsewhere(run, results, tmp_path):
+    (results / "tables").write_text("in the way, as no permission would be")
+    code, out, err = run("report", "s", "--no-figures")
+    assert code == 2
+    assert "tent" in out, "the table is printed all the same"
+    assert "--to FOLDER" in err
+    code, out, err = run("report", "s", "--no-figures", "--to", tmp_path / "elsewhere")
+    assert code == 0, out + err
+    assert (tmp_path / "elsewhere" / "report.md").is_file()
