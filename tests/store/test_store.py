@@ -169,3 +169,28 @@ def test_the_last_sweep_is_known_without_file_times(tmp_path):
     for path in (tmp_path / "sweeps").iterdir():
         os.utime(path, (1, 1))
     assert [sweep["name"] for sweep in folder.sweeps()] == ["a", "b"]
+
+
+def test_a_stored_trajectory_reads_back_whatever_memory_its_arrays_lie_in(tmp_path):
+    import numpy as np
+
+    from ttt_bench.store.trajectory import Trajectory
+
+    def laid(*shape):
+        return np.arange(np.prod(shape), dtype=float).reshape(shape)[:, [0, 0]].T.copy().T  # column by column
+
+    stored = Trajectory(
+        "x",
+        {},
+        {},
+        (0, 1),
+        {"depth/moments": laid(2, 3)},
+        laid(2, 1),
+        laid(2, 1),
+        laid(2, 2),
+        laid(2, 1),
+        laid(2, 1),
+        {},
+    )
+    stored.save(tmp_path / "x.npz")
+    assert (Trajectory.load(tmp_path / "x.npz").loss == stored.loss).all()

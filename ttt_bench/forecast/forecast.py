@@ -135,7 +135,7 @@ def make_forecast(
             except UserError:
                 continue  # damaged: status and report name it, a forecast needs only some of many
             found.append((_middle(update), _middle(evaluation)))
-    measured = {key: (median(u for u, _ in f), median(e for _, e in f)) for key, f in paces.items()}
+    measured = {key: (median(u for u, _ in f), median(e for _, e in f)) for key, f in paces.items() if f}
     return Forecast(default, static, measured, training, origin=origin, known=known)
 
 

@@ -78,7 +78,9 @@ class Trajectory:
         }
         arrays |= {f"statistics/{key}": value for key, value in self.statistics.items()}
         arrays |= {f"examples/{key}": value for key, value in self.examples.items()}
-        write_atomically(path, lambda file: _write_arrays(file, arrays))
+        # Row by row, as the reader wants them, whatever slice or index they came from.
+        rows = {key: np.asarray(value, order="C") for key, value in arrays.items()}
+        write_atomically(path, lambda file: _write_arrays(file, rows))
 
     @classmethod
     def load(cls, path: Path, examples: bool = True) -> Trajectory:
