@@ -1,12 +1,14 @@
 """The cost line of a plan: what it counts, what it is computed from, and that a probe times real work."""
 
+import hashlib
+
 import pytest
 from tiny_sweep import TINY
 
 from ttt_bench.forecast.cost import REFERENCE_SECONDS, cost_of, encoder_seconds, span, stated_forecast
 from ttt_bench.forecast.forecast import Forecast
 from ttt_bench.method.registry import parse_methods
-from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.config import IMAGENET_FILES, NetworkConfig
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import PRESETS, SweepConfig
 from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Train, lay_out
@@ -103,8 +105,15 @@ def test_missing_weights_are_announced(run, monkeypatch, tmp_path):
     assert "ImageNet's for resnet50 are not in" in out
     assert "--weights FILE" in out
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
-    (tmp_path / "hub/checkpoints/resnet50-0.pth").touch()
+    file = tmp_path / "hub/checkpoints" / IMAGENET_FILES["resnet50"]
+    file.write_bytes(b"half a download")
+    _, out, _ = run("plan", *TINY, "--backbone", "resnet50", "--weights", "imagenet")
+    assert f"{file} is damaged" in out
+    whole = f"resnet50-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
+    monkeypatch.setitem(IMAGENET_FILES, "resnet50", whole)
+    file.rename(file.with_name(whole))
     _, out, _ = run("plan", *TINY, "--backbone", "resnet50", "--weights", "imagenet")
     assert "ImageNet's" not in out
+    assert "damaged" not in out
     _, out, _ = run("plan", *TINY, "--weights", str(tmp_path / "mine.pth"))
     assert "mine.pth does not exist" in out
