@@ -38,6 +38,8 @@ def run(tmp_path, capsys, tiny_cache):
         places = ["--out", str(out)] if arguments[0] in ("sweep", "plan", "train", "status", "report", "doctor") else []
         if arguments[0] in ("sweep", "plan", "train"):
             places += ["--cache", str(cache)]
+        if arguments[0] in ("sweep", "train", "study") and "--jobs" not in arguments:
+            places += ["--jobs", "1"]  # in this process, whatever the machine has
         before, sys.argv = sys.argv, ["ttt_bench", *map(str, arguments), *places]
         try:
             main()

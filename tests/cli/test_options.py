@@ -80,7 +80,7 @@ def test_plan_refuses_what_has_no_sense_and_names_the_option(run, option, value)
 @pytest.mark.parametrize(("command", "option", "value"), [
     ("sweep", "--train-iterations", "-5"), ("sweep", "--train-lr", "0"), ("sweep", "--device", "tpu"),
     ("train", "--fit-lr", "inf"), ("study", "--seeds", "9" * 30), ("bench", "--device", "tpu"), ("bench", "--repeats", "0"),
-    ("sweep", "--jobs", "0"), ("sweep", "--jobs", "99999999"), ("report", "--fixed-step", "-1"),
+    ("sweep", "--jobs", "-1"), ("sweep", "--jobs", "99999999"), ("report", "--fixed-step", "-1"),
 ])  # fmt: skip
 def test_the_other_commands_refuse_it_alike(run, command, option, value):
     code, out, err = run(command, *(["noise"] if command == "study" else []), option, value)

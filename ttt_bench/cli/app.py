@@ -26,7 +26,12 @@ app.add_typer(data_app, name="data")
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place, callback=check_device_option)
 ]
-Jobs = Annotated[int, typer.Option(min=1, max=1024, help="Worker processes.", rich_help_panel=Place)]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        min=0, max=1024, help="Worker processes; 0: as many as fit on the processors, 4 at most.", rich_help_panel=Place
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Where results are.")]
 
 
@@ -34,7 +39,7 @@ Out = Annotated[Path, typer.Option(help="Where results are.")]
 @takes_request
 def sweep(
     request: Request,
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
     device: Device = "auto",
     retry: Annotated[str, typer.Option(help="failed: also redo cells that failed before.", rich_help_panel=Place)] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
@@ -81,7 +86,7 @@ def plan(
 
 @app.command()
 @takes_request
-def train(request: Request, jobs: Jobs = 1, device: Device = "auto") -> None:
+def train(request: Request, jobs: Jobs = 0, device: Device = "auto") -> None:
     """Only the source models and branches that `sweep` with the same options would need."""
     from ttt_bench.cli.sweep import run_training
 
@@ -91,7 +96,7 @@ def train(request: Request, jobs: Jobs = 1, device: Device = "auto") -> None:
 def study(
     request: Request,
     which: Annotated[str, typer.Argument(metavar="NAME", help="Which study; see above.")] = "",
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
     device: Device = "auto",
     figures: Annotated[bool, typer.Option(help="Draw the figure.", rich_help_panel=Place)] = True,
     finetune_iterations: Annotated[

@@ -30,7 +30,7 @@ ProfileFile = Annotated[
 ]
 
 
-def chosen(executor: str, profile: Path | None, jobs: int = 1) -> Path | None:
+def chosen(executor: str, profile: Path | None, jobs: int = 0) -> Path | None:
     """The profile to submit with; None for this machine.
 
     Raises:
@@ -42,7 +42,7 @@ def chosen(executor: str, profile: Path | None, jobs: int = 1) -> Path | None:
         raise UserError("--executor slurm needs --profile.", "Start from slurm/cpu.toml or slurm/h100.toml.")
     if executor == "local" and profile is not None:
         raise UserError("--profile is for --executor slurm.", "Add --executor slurm, or leave --profile out.")
-    if executor == "slurm" and jobs != 1:
+    if executor == "slurm" and jobs > 1:
         raise UserError("--jobs is for this machine.", "On Slurm, array_parallelism in the profile decides.")
     return profile
 

@@ -13,9 +13,11 @@ from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.errors import UserError
 from ttt_bench.files import remove_leftovers
 from ttt_bench.launch.local import Result, execute
+from ttt_bench.machine import usable_cpus
+from ttt_bench.plan.artifacts import done_of
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
-from ttt_bench.plan.work import Fit, Train, Work, lay_out
+from ttt_bench.plan.work import Context, Fit, Train, Work, lay_out
 from ttt_bench.provenance import command
 from ttt_bench.store.folder import SweepFolder
 
@@ -69,9 +71,22 @@ def work_off(
 ) -> Result:
     """Do on this machine what of ``works`` is missing, with a bar or lines that say how far it is."""
     context = request.context(resolve_device(device, works, request))
+    jobs = jobs or _fitting(context, works)
     _tidy(request)
     with SweepProgress(console, len(works)) as progress:
         return execute(works, context, jobs, progress, retry_failed, keep_idle)
+
+
+MOST_UNASKED = 4
+"""Workers that are started without being asked for: each takes about 1 GB."""
+
+
+def _fitting(context: Context, works: list[Work]) -> int:
+    """Workers that keep this process's processors busy; one where a GPU computes or little is to be done."""
+    goals = sum(work.goal for work in works) - len(done_of([work for work in works if work.goal], context))
+    if context.device != "cpu" or goals < 2:
+        return 1
+    return max(1, min(MOST_UNASKED, goals, usable_cpus() // context.threads))
 
 
 def _tidy(request: Request) -> None:

@@ -81,13 +81,24 @@ def set_damaged_aside(work: Work, context: Context) -> None:
 
 
 def pending(works: Iterable[Work], context: Context) -> list[Work]:
-    """What of ``works`` is still to be done, and the decodings that it reads, whether those are there or not."""
-    asked = list(works)
-    made = [w for w in asked if not isinstance(w, Decode)]
-    done = done_of(made, context)
-    missing = [w for w in made if w.id not in done]
-    needed = {need for work in missing for need in work.needs}
-    return missing + [w for w in asked if isinstance(w, Decode) and w.id in needed]
+    """What of ``works`` is still to be done, and the decodings that it reads, whether those are there or not.
+
+    A source model or branch that only finished cells were made with is not among them, even when it has been deleted.
+    """
+    asked = {work.id: work for work in works}
+    done = done_of([w for w in asked.values() if not isinstance(w, Decode)], context)
+    missing: dict[str, Work] = {}
+    read: set[str] = set()
+    wanted = [work for work in asked.values() if work.goal and work.id not in done]
+    while wanted:
+        work = wanted.pop()
+        missing[work.id] = work
+        for need in map(asked.__getitem__, work.needs):
+            if isinstance(need, Decode):
+                read.add(need.id)
+            elif need.id not in done and need.id not in missing:
+                wanted.append(need)
+    return [work for work in asked.values() if work.id in missing or work.id in read]
 
 
 def bytes_to_decode(works: Iterable[Work], context: Context) -> int:
