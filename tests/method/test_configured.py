@@ -131,10 +131,10 @@ def test_a_method_is_made_without_its_settings():
 def test_the_adapter_descends_by_the_settings():
     from ttt_bench.method.contract import Model
     from ttt_bench.networks.config import NetworkConfig
-    from ttt_bench.networks.multitask import Network
+    from ttt_bench.networks.multitask import MultiTask
 
     method = create("tent")
-    network = Network(NetworkConfig("resnet10", "conv"), {"semseg": 3})
+    network = MultiTask(NetworkConfig("resnet10", "conv"), {"semseg": 3})
     adapter = make_adapter(cell("tent(lr=0.25,optimizer=sgd)"), method, Model(network, method.auxiliary(network)))
     assert adapter.spec == OptimizerSpec("sgd", lr=0.25)
     assert type(adapter.optimizer).__name__ == "SGD"
