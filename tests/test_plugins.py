@@ -137,11 +137,13 @@ def test_workers_and_cluster_tasks_find_them_first(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["task", "domain", "network"])
 def test_the_command_line_gives_them(run, tmp_path, kind, monkeypatch):
-    from ttt_bench.cli import options
-
     seen = {}
-    monkeypatch.setattr(
-        options, "discover", lambda *_: seen.update(in_use()) or (_ for _ in ()).throw(UserError("seen"))
-    )
+
+    def told(files):
+        seen.update({each: tuple(given) for each, given in files.items() if given})
+        if seen:
+            raise UserError("seen")
+
+    monkeypatch.setattr(plugins, "use", told)
     assert run("plan", f"--{kind}", tmp_path / "one.py", f"--{kind}", tmp_path / "two.py")[0] == 2
     assert seen == {kind: (tmp_path / "one.py", tmp_path / "two.py")}

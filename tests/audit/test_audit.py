@@ -94,7 +94,7 @@ FROZEN = "Only the parameters it declares are moved"
         ("raise SystemExit(0)", TWICE),
         ("images = images.reshape(-1, 3, 64, 64) if images.shape[-1] == 64 else 1 / 0",
          "A non-square image works or is refused clearly"),
-        ("model.network(images)['depth']", "Three tasks work or are refused clearly"),
+        ("model.network(images)['depth']", "A part of the tasks works or is refused clearly"),
     ],
 )  # fmt: skip
 def test_careless_plug_ins_are_caught(tmp_path, body, check):

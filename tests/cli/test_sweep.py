@@ -231,7 +231,7 @@ def test_training_resumes_bit_identically(tmp_path, monkeypatch):
     [
         (["--methods", "tennt"], "Did you mean 'tent'"),
         (["--methods", "s4t(mask_ration=0.5)"], "mask_ratio"),
-        (["--methods", "s4t(mask_ratio=lots)"], "'lots' is not a float"),
+        (["--methods", "s4t(mask_ratio=lots)"], "'lots' is not a number"),
         (["--methods", "s4t(mask_ratio)"], "has no value"),
         (["--pairs", "rooms/studio->rooms/fogg"], "fog"),
         (["--pairs", "rooms/studio"], "is not a pair"),
@@ -239,7 +239,7 @@ def test_training_resumes_bit_identically(tmp_path, monkeypatch):
         (["--pairs", "rooms/studio->rooms/fog", "--data", "nyudv2"], "--data 'nyudv2' is not NAME=FOLDER"),
         (["--size", "sixty"], "--size 'sixty' is not HxW"),
         (["--size", "8x8"], "--size must be at least 32"),
-        (["--seeds", "none"], "--seeds 'none'"),
+        (["--seeds", "none"], "--seeds, a count, 'none' is not"),
         (["--steps", "0"], "--steps must be at least 1"),
         (["--eval-steps", "0,5,3"], "--eval-steps 0,5,3"),
         (["--protocols", "onlin"], "Did you mean 'online'"),

@@ -279,7 +279,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.split("x")
-    if len(sides) > 2:
+    if len(sides) > 2 or not any(character.isdigit() for character in text):
         raise UserError(f"--size {shown(text)} is not HxW.", "Write for example 64x64 or 96x128.")
     return read_int("--size", sides[0]), read_int("--size", sides[-1])
 
