@@ -100,7 +100,7 @@ def test_execution_is_part_of_a_cells_identity_and_not_of_its_source(model):
     ]  # fmt: skip
     assert len({cell.id for cell in cells}) == 3
     assert len({cell.branch.id for cell in cells}) == 1
-    assert [cell.describe().get("compiled") for cell in cells] == [None, None, True]
+    assert [cell.describe()["compiled"] for cell in cells] == [False, False, True]
     adapters = [
         make_adapter(replace(c, recipe="paper"), registry.create("tent"), copy.deepcopy(model)) for c in cells[:2]
     ]

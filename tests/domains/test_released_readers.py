@@ -28,8 +28,8 @@ def save(pixels, path):
 
 def lists(folder: Path):
     folder.mkdir(parents=True)
-    for split in ("train", "val"):
-        (folder / f"{split}.txt").write_text("a\n")
+    for split, text in (("train", ""), ("val", "a\n")):
+        (folder / f"{split}.txt").write_text(text)
 
 
 def compare(found, arrays):

@@ -83,7 +83,7 @@ def test_an_outside_network_counts_by_its_content(tmp_path):
         path.write_text(MINE)
         plugins.use({"network": (path,)})
         try:
-            described.append(NetworkConfig(**choice(None, (path,))).describe())
+            described.append(NetworkConfig(**choice(None, (path,))).counted())
         finally:
             plugins.use({})
     assert described[0] == described[1]

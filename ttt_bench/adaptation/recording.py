@@ -147,8 +147,10 @@ def check_predictions(adapter: Adapter, predictions: Any, images: Tensor) -> Non
             f"{name} predicts {', '.join(given) or 'nothing'}; the network's tasks are {', '.join(outputs)}.",
             "predict must return one tensor for each task of the network.",
         )
+    per_image = getattr(adapter.model.network, "per_image", ())
     for task, channels in outputs.items():
-        shape = (images.shape[0], channels, *images.shape[-2:])
+        size = () if task in per_image else images.shape[-2:]
+        shape = (images.shape[0], channels, *size)
         found = predictions[task]
         if not isinstance(found, Tensor) or tuple(found.shape) != shape or not found.is_floating_point():
             what = f"{tuple(found.shape)} {found.dtype}" if isinstance(found, Tensor) else type(found).__name__

@@ -18,6 +18,7 @@ from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.sweep import remember, say, work_off
 from ttt_bench.measurements.catalogue import measures_of, stored
+from ttt_bench.plan.artifacts import pending
 from ttt_bench.plan.work import Adapt, Measure, Train, Work, lay_out, with_needs
 from ttt_bench.provenance import command
 from ttt_bench.report.tables import TextTable
@@ -71,11 +72,12 @@ def _job(name: str, request: Request, finetune: int | None) -> Job:
 
 
 def _say_plan(job: Job) -> None:
+    left = Counter(type(work) for work in pending(job.works, job.request.context()))
     kinds = Counter(type(work) for work in job.works)
     measured = f", {kinds[Measure]} measurements" if job.measures else ""
     console.print(
         f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
-        f"{kinds[Train]} source networks, {kinds[Adapt]} cells{measured} into {job.request.folder}"
+        f"{left[Train]} source networks to train, {kinds[Adapt]} cells{measured} into {job.request.folder}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ttt_bench.errors import UserError
 from ttt_bench.files import read_json
 from ttt_bench.identity import identity
 from ttt_bench.method import registry
@@ -47,6 +48,10 @@ MEASUREMENTS = {
 }  # fmt: skip
 
 
+SYNCHRONISER = "mask_ratio"
+"""The option of methods that have what both measurements look at."""
+
+
 def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | None = None) -> list[Measure]:
     """Every measurement ``name`` for the cells of ``plan``, once each.
 
@@ -55,12 +60,20 @@ def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | 
         plan: whose cells; the controls are left out.
         works: of that plan.
         iterations: of a fine-tuning; None: a quarter of the source training's.
+
+    Raises:
+        UserError: a method has nothing that can be measured.
     """
     kind, found = MEASUREMENTS[name], dict[str, Measure]()
     for work in works:
         if not isinstance(work, Adapt) or work.cell.method in registry.CONTROLS:
             continue
         cell = work.cell
+        if SYNCHRONISER not in cell.options:  # seen from its options, before anything is trained
+            raise UserError(
+                f"{cell.method} has no masked synchroniser, which this study measures.",
+                "Leave --methods out, or give s4t with options.",
+            )
         what: dict[str, Any] = {"kind": name, "schema": SCHEMA}
         steps = (iterations or max(1, cell.source.training.iterations // SHARE)) if kind.tunes else 0
         if kind.of == "cell":
