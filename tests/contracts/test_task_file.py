@@ -79,7 +79,7 @@ def own_task(tmp_path):
     spec.loader.exec_module(module)
     add_module(module)
     yield TASKS["brightness"]
-    del TASKS["brightness"]
+    TASKS.pop("brightness", None)
 
 
 def test_it_is_stored_trained_adapted_and_scored(own_task, tmp_path):

@@ -1,5 +1,6 @@
 """The reference arrays of the S4T release, written into trees and read back through the real readers."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,12 @@ def save(pixels, path):
     Image.fromarray(pixels).save(path, "PNG")  # also under .jpg: nothing may be lost on the way
 
 
-def lists(folder: Path):
+def lists(folder: Path, root: Path):
+    """``a`` as the validation split; every file of it again as ``b``, since a split is never empty nor holds another's."""
+    for file in sorted(root.rglob("a.*")):
+        shutil.copy(file, file.with_stem("b"))
     folder.mkdir(parents=True)
-    for split, text in (("train", ""), ("val", "a\n")):
+    for split, text in (("train", "b\n"), ("val", "a\n")):
         (folder / f"{split}.txt").write_text(text)
 
 
@@ -48,7 +52,7 @@ def test_nyudv2(tmp_path):
     save(arrays["in_edge"], tmp_path / "edge/a.png")
     (tmp_path / "depth").mkdir()
     np.save(tmp_path / "depth/a.npy", arrays["in_depth"])
-    lists(tmp_path / "gt_sets")
+    lists(tmp_path / "gt_sets", tmp_path)
     domain = NYUDv2Package(tmp_path, (32, 32))
     compare(domain.released("test", 0, [23, 6, 32, 5, 3, 33, 4], (32, 36)), arrays)
 
@@ -61,7 +65,7 @@ def test_pascal(tmp_path):
     save(arrays["in_normals"], tmp_path / "normals_distill/a.png")
     (tmp_path / "pascal-context/trainval").mkdir(parents=True)
     savemat(tmp_path / "pascal-context/trainval/a.mat", {"LabelMap": arrays["in_labelmap"]})
-    lists(tmp_path / "ImageSets/Context")
+    lists(tmp_path / "ImageSets/Context", tmp_path)
     compare(Pascal(tmp_path, (32, 32)).released("test", 0, [11, 20, 5, 18, 16, 9], (32, 36)), arrays)
 
 
