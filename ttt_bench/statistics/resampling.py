@@ -35,10 +35,10 @@ class Interval:
 
 
 def block_length(batches: int) -> int:
-    """ceil(n^(1/3)), the usual order for the mean of a dependent series."""
+    """ceil(n^(1/3)), the usual order for the mean of a dependent series; half a run at most, so that draws differ."""
     # The cube root of 8 or 27 in floating point may lie a hair above the whole number.
     root: float = batches ** (1 / 3)
-    return max(1, math.ceil(round(root, 9)))
+    return max(1, min(math.ceil(round(root, 9)), batches // 2))
 
 
 def draw_weights(batches: int, resamples: int, rng: np.random.Generator) -> Array:
@@ -94,8 +94,12 @@ def interval(estimate: float, draws: Array, runs: int, level: float = LEVEL) -> 
         return Interval(estimate, math.nan, math.nan, math.nan, runs)
     low, high = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2))
     if np.ptp(draws) == 0.0:
-        # Nothing varies: the difference is exact, e.g. of a method whose every prediction equals the control's.
-        return Interval(estimate, float(low), float(high), 1.0 if estimate == 0 else 1 / (len(draws) + 1), runs)
+        # Nothing varies. Equal in every draw is equal, as with a method whose every prediction is the control's; any
+        # other difference has been seen once, e.g. in a run of one batch, and nothing says how sure it is.
+        known = estimate == 0
+        return Interval(
+            estimate, 0.0 if known else math.nan, 0.0 if known else math.nan, 1.0 if known else math.nan, runs
+        )
     below, above = (draws <= 0).sum() + 1, (draws >= 0).sum() + 1
     p = min(1.0, 2 * min(below, above) / (len(draws) + 1))
     return Interval(estimate, float(low), float(high), float(p), runs)
