@@ -95,10 +95,10 @@ def test_summary_csv_equals_the_table(drawn):
 
 def test_the_same_cells_give_the_same_files(tmp_path):
     for name in ("a", "b"):
-        save(tmp_path / name, trajectory("base", STILL), trajectory("tent", VALUES))
-        build_report(tmp_path / name, out=tmp_path / name / "out", figures=False)
+        save(tmp_path / name / "sweep", trajectory("base", STILL), trajectory("tent", VALUES))
+        build_report(tmp_path / name / "sweep", out=tmp_path / name / "out", figures=False)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a" / "out").rglob("*.*"))
-    assert len(files) == 8
+    assert len(files) == 9
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 

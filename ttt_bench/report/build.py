@@ -112,9 +112,13 @@ def write_report(
         from ttt_bench.report.figures import draw_all
 
         paths += draw_all(groups, target / "figures", command, progress)
-    page = target / "report.md"
-    write_text(page, _page(report, [p.relative_to(target) for p in paths]))
-    return replace(report, folder=target, paths=(page, *paths))
+    # jinja2 and the plotting library are only worth their import when a page is written.
+    from ttt_bench.report.page.write import write_page
+
+    paths = [write_page(report, target / "index.html", command), *paths]
+    text = target / "report.md"
+    write_text(text, _page(report, [p.relative_to(target) for p in paths]))
+    return replace(report, folder=target, paths=(paths[0], text, *paths[1:]))
 
 
 def default_command(folder: Path, metrics: Sequence[str] | None) -> str:

@@ -58,6 +58,7 @@ def _read_from(folder: Path) -> Iterator[tuple[Path, Path]]:
         yield from ((folder, path) for path in sorted((folder / part).glob("[!.]*")))
     code = Path(ttt_bench.__file__).parent
     yield from ((code, path) for path in sorted(code.rglob("*.py")))
+    yield from ((code, path) for path in sorted((code / "report" / "page" / "assets").glob("[!.]*")))
 
 
 def read_stamp(folder: Path) -> Stamp | None:

@@ -1,7 +1,9 @@
-"""A table as Markdown and as LaTeX."""
+"""A table as Markdown, as LaTeX and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 
@@ -66,6 +68,21 @@ def escape_markdown(text: str, kept: str = "") -> str:
     # Inside a word an underscore is itself; at its edge it may begin emphasis, as a sign may begin a list or heading.
     edged = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
     return re.sub(r"^(\s*)([#>+=-])(?=\s|$)", r"\1\\\2", edged)
+
+
+def csv_text(table: TextTable) -> str:
+    """The table's cells as text, a line per row; what a spreadsheet would take for a formula is quoted as text."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(_csv_cell, table.head))
+    writer.writerows([_csv_cell(entry.text) for entry in row] for row in table.rows)
+    return file.getvalue()
+
+
+def _csv_cell(text: str) -> str:
+    said = shown(text)
+    # A signed number stays one; a name that begins like a formula does not become one.
+    return f"'{said}" if said[:1] in ("=", "+", "-", "@") and not said[1:2].isdigit() else said
 
 
 def latex(tables: Sequence[TextTable], comment: str) -> str:

@@ -129,6 +129,30 @@ def synchronisation(scored: Sequence[Scored]) -> list[dict[str, float]]:
     return found
 
 
+def stream_delta(scored: Scored, end: int) -> tuple[Array, Array]:
+    """Delta along the target stream, each point over a trailing window.
+
+    Args:
+        scored: of ``online``; any other has no stream.
+        end: 0: before the updates on a batch; 1: after them.
+
+    Returns:
+        (positions,) batches seen and (positions,) percent; both empty where there is no base to compare with.
+    """
+    empty = np.empty(0), np.empty(0)
+    if scored.base is None:
+        return empty
+    changes = []
+    for metric in scored.metrics:
+        own, base = scored.run.window.get(metric.id), scored.base.window.get(metric.id)
+        if own is None or base is None or len(own) != len(base):
+            return empty
+        changes.append(gains(own[:, end], base[:, 0], np.full(len(own), metric.higher_is_better)))
+    if not changes:
+        return empty
+    return scored.run.window_ends, np.mean(changes, axis=0)
+
+
 def _own_gains(scored: Scored) -> Array:
     values = np.array([scored.run.values[m.id] for m in scored.metrics])
     return gains(values, values[:, 0], [m.higher_is_better for m in scored.metrics])

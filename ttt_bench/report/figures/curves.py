@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ttt_bench.metrics import gains
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, robust_limits
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Scored
+from ttt_bench.report.scoring import Scored, stream_delta
 from ttt_bench.report.style import WIDTH, MethodStyle
 from ttt_bench.report.tables import metric_head
 
@@ -56,13 +55,13 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
     """Delta along the target stream, before and after the updates on each batch; online only."""
     if group.block.protocol != "online" or not group.metrics:
         return None
-    if not any(_stream_delta(s, 1)[1].size for r in group.rows for s in r.runs):
+    if not any(stream_delta(s, 1)[1].size for r in group.rows for s in r.runs):
         return None
     figure = Figure(figsize=(WIDTH, 2.5))
     axes = figure.subplots(1, 2, sharey=True)
     for end, panel, title in ((0, axes[0], "before the updates on a batch"), (1, axes[1], "after them")):
         panel.set_title(title)
-        _draw(panel, group, styles, partial(_stream_delta, end=end), 1.0, base_line=0.0)
+        _draw(panel, group, styles, partial(stream_delta, end=end), 1.0, base_line=0.0)
     axes[0].set_ylabel("Δ over base (%) ↑")
     x_title = "target batches seen (each point pools the last eighth of the stream)"
     _finish(figure, group, styles, x_title)
@@ -71,21 +70,6 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
 
 def _values(id: str) -> Curve:
     return lambda s: (s.run.steps, s.run.values.get(id, np.full(len(s.run.steps), np.nan)))
-
-
-def _stream_delta(scored: Scored, end: int) -> tuple[Array, Array]:
-    empty = np.empty(0), np.empty(0)
-    if scored.base is None:
-        return empty
-    changes = []
-    for metric in scored.metrics:
-        own, base = scored.run.window.get(metric.id), scored.base.window.get(metric.id)
-        if own is None or base is None or len(own) != len(base):
-            return empty
-        changes.append(gains(own[:, end], base[:, 0], np.full(len(own), metric.higher_is_better)))
-    if not changes:
-        return empty
-    return scored.run.window_ends, np.mean(changes, axis=0)
 
 
 def _draw(axes: Axes, group: Group, styles: Styles, curve: Curve, scale: float, base_line: float | None) -> None:

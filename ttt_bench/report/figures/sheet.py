@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ttt_bench.report.examples import Examples, painted, pictures_of, words_of
 from ttt_bench.report.figures.canvas import Sketch, heading
-from ttt_bench.report.groups import Group, Row
+from ttt_bench.report.groups import Group
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH
-from ttt_bench.store import Trajectory
 from ttt_bench.tasks import IGNORE, TASKS, Task
-from ttt_bench.tasks.contract import Picture
-from ttt_bench.tasks.paint import colour_scale, limits, paint_prediction, paint_truth, palette
-
-Examples = Mapping[str, npt.NDArray[Any]]
+from ttt_bench.tasks.paint import colour_scale, limits, palette
 
 COLUMNS = 7
 """Pictures side by side; more methods continue in a second band."""
@@ -33,11 +27,13 @@ LEGEND_LINE = 0.125
 
 def draw_sheet(group: Group) -> Sketch | None:
     """One image of the last batch; None if no run kept pictures."""
-    shown = [(row, run, examples) for row in group.rows for run, examples in [_pictures(row)] if run is not None]
+    shown = [(row, run, examples) for row in group.rows for run, examples in [pictures_of(row)] if run is not None]
     truth = next((examples for _, _, examples in shown if any(k.startswith("truth/") for k in examples)), None)
     if truth is None:
         return None
-    tasks = [task for name, task in TASKS.items() if f"truth/{name}" in truth and _paint(task, truth, None) is not None]
+    tasks = [
+        task for name, task in TASKS.items() if f"truth/{name}" in truth and painted(task, truth, None) is not None
+    ]
     if not tasks:
         return None
     columns: list[tuple[str, Examples | None]] = [("truth", None)]
@@ -53,15 +49,6 @@ def draw_sheet(group: Group) -> Sketch | None:
     figure = _figure(group, bands, tasks, truth, classes)
     cells = tuple(run.run.cell_id for _, run, _ in shown if run is not None)
     return Sketch(figure, f"{group.pair}: predictions, {group.block.title}", cells)
-
-
-def _pictures(row: Row) -> tuple[Scored | None, Examples]:
-    # The first seed that did not collapse; its file is read again, since pictures are not kept in memory.
-    for scored in row.survivors:
-        examples = Trajectory.load(scored.run.path).examples
-        if examples:
-            return scored, examples
-    return None, {}
 
 
 def _figure(
@@ -89,12 +76,12 @@ def _figure(
             for place, (name, examples) in enumerate(band):
                 column = place + (1 if number == 0 else 0)
                 axes = _tile(figure, column * side, y, side, tall, total)
-                picture = _paint(task, truth, examples)
+                picture = painted(task, truth, examples)
                 if picture is None:
                     axes.set_visible(False)
                     continue
                 axes.imshow(picture, interpolation="nearest")
-                _caption(axes, _words(task, truth, examples, classes))
+                _caption(axes, words_of(task, truth, examples, classes))
                 if line == 0:
                     axes.set_title(name, pad=2.0)
                 if column == (1 if number == 0 else 0) and number > 0:
@@ -149,33 +136,10 @@ def _tile(figure: Figure, x: float, y: float, width: float, height: float, total
     return axes
 
 
-def _words(task: Task, truth: Examples, examples: Examples | None, classes: Sequence[str]) -> str:
-    """What is said of the whole image: the truth, or what was predicted."""
-    if task.extent == "map":
-        return ""
-    if examples is None:
-        return task.words(np.asarray(truth[f"truth/{task.name}"][0], dtype=np.float64).reshape(-1), classes)
-    output = np.asarray(examples[f"prediction/{task.name}"][0], dtype=np.float64)
-    return task.words(task.shown(output), classes) if np.isfinite(output).all() else "not finite"
-
-
 def _caption(axes: Axes, words: str) -> None:
     if words:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
         axes.text(0.03, 0.04, words, transform=axes.transAxes, fontsize=6.0, va="bottom", bbox=box)
-
-
-def _paint(task: Task, truth: Examples, examples: Examples | None) -> Picture | None:
-    """A map as a picture; of what is said of the whole image, the image itself. None: there is nothing to show."""
-    if task.extent == "image":
-        shown: Picture = truth["image"][0]
-        return shown if examples is None or f"prediction/{task.name}" in examples else None
-    label = truth[f"truth/{task.name}"][0]
-    scale = limits(label)
-    if examples is None:
-        return paint_truth(task, label, scale)
-    output = examples.get(f"prediction/{task.name}")
-    return None if output is None else paint_prediction(task, output[0], label, scale)
 
 
 def _key(axes: Axes, task: Task, truth: Examples, first: bool) -> None:

@@ -1,0 +1,38 @@
+"""Every table as CSV, Markdown and LaTeX, made by the code that writes ``tables/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ttt_bench.report.markup import csv_text, latex, markdown
+from ttt_bench.report.page.model import Section
+from ttt_bench.report.result import Report
+from ttt_bench.report.tables import Entry, TextTable
+
+
+def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, Any]]:
+    """What the page shows under "All tables" and offers as files, in the order of the report."""
+    found = [
+        _table(table, f"{group.slug}_{number}", f"{group.pair}: {group.block.title}", group.slug)
+        for group in report.groups
+        for number, table in enumerate(report.tables[group.slug], start=1)
+    ]
+    for section in sections:
+        rows = tuple(tuple(map(Entry, row)) for row in section.rows)
+        table = TextTable(section.title, section.head, rows, (section.said,) if section.said else ())
+        found.append(_table(table, section.id, "", ""))
+    return found
+
+
+def _table(table: TextTable, name: str, of: str, slug: str) -> dict[str, Any]:
+    return {
+        "of": slug,
+        "name": name,
+        "title": table.title,
+        "head": table.head,
+        "rows": [[[entry.text, entry.emphasis] for entry in row] for row in table.rows],
+        "notes": table.notes,
+        "csv": csv_text(table),
+        "md": markdown([table], level=2),
+        "tex": latex([table], of or table.title),
+    }
