@@ -1,22 +1,24 @@
-"""Tensors on disk under a SHA-256 of the whole file, so that no damage is read as numbers.
+"""Tensors and numbers on disk under a SHA-256 of the whole file, so that no damage is read as numbers.
 
-The digest stands in the file itself, as the comment of the ZIP archive that torch writes: there is one file to rename,
-and every ZIP reader still opens it.
+The digest stands in the file itself, as the comment of the ZIP archive that torch writes, or as a key of a JSON
+object: there is one file to rename, and every ZIP or JSON reader still opens it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 from ttt_bench.errors import UserError
-from ttt_bench.files import write_atomically
+from ttt_bench.files import read_object, write_atomically, write_json
 
 log = logging.getLogger(__name__)
 
+DIGEST = "sha256"
 DIGEST_BYTES = 64
 CHUNK = 1 << 20
 
@@ -74,6 +76,42 @@ def is_intact(path: Path) -> bool:
             sha.update(chunk)
             left -= len(chunk)
         return file.read() == sha.hexdigest().encode()
+
+
+def save_sealed_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object atomically, with its digest.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    plain = json.loads(json.dumps(content))  # as it will be read: texts as keys, lists for tuples
+    write_json(path, {**plain, DIGEST: _digest_of(plain)})
+
+
+def load_sealed_json(path: Path) -> dict[str, Any]:
+    """Read what ``save_sealed_json`` wrote, without the digest.
+
+    Raises:
+        UserError: the file is missing or damaged, or was written by something else.
+    """
+    content = read_object(path)
+    digest = content.pop(DIGEST, None)
+    if digest != _digest_of(content):
+        raise UserError(f"{path} is damaged: its SHA-256 does not fit.", "Run the same command again: it is made anew.")
+    return content
+
+
+def is_intact_json(path: Path) -> bool:
+    """Whether the file is there and what was written."""
+    try:
+        load_sealed_json(path)
+    except UserError:
+        return False
+    return True
+
+
+def _digest_of(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode(errors="backslashreplace")).hexdigest()
 
 
 def set_aside(path: Path) -> Path:

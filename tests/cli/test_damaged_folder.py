@@ -41,7 +41,7 @@ def put(results: Path, name: str, place: str) -> str:
 @pytest.mark.parametrize(
     ("name", "place", "commands"),
     [
-        ("cell_compression.npz", "cells", [["report", "s", "--no-figures"]]),
+        ("cell_compression.npz", "cells", [["report", "s", "--no-figures"], ["status", "s", "-v"]]),
         ("sweeps_list.json", "sweeps", [["status", "s", "-v"], ["report", "s", "--no-figures"]]),
         ("slurm_empty.json", "slurm", [["status", "s", "-v"]]),
     ],

@@ -112,6 +112,34 @@ def test_options_that_do_not_go_together(run, more, said):
     assert said in err
 
 
+@pytest.mark.parametrize(
+    ("threads", "cpus", "gpus", "enough"), [(3, 2, 0, 3), (5, 8, 2, 10), (4, 8, 2, 0), (1, 2, 4, 0)]
+)
+def test_more_threads_than_the_profile_s_cores_are_refused_before_anything_is_submitted(
+    run, slurm, tmp_path, threads, cpus, gpus, enough
+):
+    profile = tmp_path / "own.toml"
+    profile.write_text(f"cpus = {cpus}\ngpus = {gpus}\n")
+    for command in ("plan", "sweep"):
+        asked = ["--executor", "slurm", "--profile", profile, "--threads", threads]
+        code, _, err = run(command, *TINY, *asked, cache=tmp_path / "cache")
+        assert code == (2 if enough else 0), err
+        assert not enough or ("--threads" in err and f"cpus = {enough}" in err)
+
+
+def test_a_node_with_too_few_cores_says_so_of_every_piece_of_work(tmp_path, monkeypatch):
+    from ttt_bench.launch.slurm.node_task import SweepTask
+    from ttt_bench.plan.work import Measure
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    context = Context(tmp_path / "s", tmp_path / "cache", {}, threads=2)
+    works = tuple(Measure(id, f"work {id}", cell=None, what="tbs-mask") for id in ("a", "b"))
+    assert SweepTask(works, {}, context, 60, 90)()["failed"] == 2
+    for id in ("a", "b"):
+        assert "SLURM_CPUS_PER_TASK" in SweepFolder(context.folder).failure(id).error
+
+
 def test_status_tells_queued_running_stale_failed_and_lost(run, slurm, profile, tmp_path):
     run(*arguments(profile), cache=tmp_path / "cache")
     folder = SweepFolder(tmp_path / "results/main")
@@ -282,9 +310,12 @@ def test_a_study_s_measurements_are_submitted_like_any_work(run, slurm, profile,
     [[measurement]] = submission.arrays[-1].tasks
     assert submission.labels[measurement].startswith("TBS under masks")
     folder.measurement_path(measurement).parent.mkdir(parents=True)
-    folder.measurement_path(measurement).write_text("{}")
     from ttt_bench.plan.artifacts import standing
     from ttt_bench.plan.work import Measure
+    from ttt_bench.sealed import save_sealed_json
 
-    work = Measure(measurement, "label", cell=None, what="tbs-mask")
-    assert standing([work], Context(folder.path, tmp_path / "cache", {})).done == {measurement}
+    work, context = Measure(measurement, "label", cell=None, what="tbs-mask"), Context(folder.path, tmp_path / "c", {})
+    folder.measurement_path(measurement).write_text("{}")
+    assert standing([work], context).done == set(), "something that nobody measured is there"
+    save_sealed_json(folder.measurement_path(measurement), {"losses": {}})
+    assert standing([work], context).done == {measurement}

@@ -146,6 +146,32 @@ def test_affinity_is_redrawn_from_what_is_stored(study, tmp_path):
     assert not (tmp_path / "empty").exists(), "nothing was trained or decoded again"
 
 
+def test_a_damaged_measurement_is_named_and_left_out(study, tmp_path):
+    from types import SimpleNamespace
+
+    from ttt_bench.measurements.catalogue import stored
+    from ttt_bench.sealed import load_sealed_json
+    from ttt_bench.store.folder import SweepFolder
+
+    folder, _ = study("tbs-mask")
+    [file] = (folder / "study/raw").iterdir()
+    store, asked = SweepFolder(tmp_path / "s"), []
+    texts = (file.read_text(), "[" * 100_000, file.read_text().replace("0.8", "0.9"), "{}", file.read_text()[:-9])
+    for number, text in enumerate(texts):
+        asked.append(SimpleNamespace(id=f"{number:016x}"))
+        store.measurement_path(asked[-1].id).parent.mkdir(parents=True, exist_ok=True)
+        store.measurement_path(asked[-1].id).write_text(text)
+    warnings: list[str] = []
+    assert stored(asked, store.path, warnings) == [{"id": asked[0].id, **load_sealed_json(file)}]
+    assert len(warnings) == 4
+    for each, warning in zip(asked[1:], warnings, strict=True):
+        assert f"study/raw/{each.id}.json" in warning
+    file.write_text("{}")
+    _, out = study("tbs-mask")
+    assert "1 pieces of work done" in out
+    assert load_sealed_json(file)
+
+
 def test_tbs_mask_looks_at_held_out_source_images_alone(study, tmp_path):
     folder, _ = study("tbs-mask")
     check_outputs_with_raw(folder)

@@ -86,7 +86,8 @@ def _report(job: Job, figures: bool) -> None:
 
     folder = job.request.folder
     with console.status("Making tables and the figure"):
-        there = Stored(job.parts, folder, stored(job.measures, folder))
+        warnings: list[str] = []
+        there = Stored(job.parts, folder, stored(job.measures, folder, warnings), warnings)
         paths, tables = write_study(job.study, there, command(), figures)
     screen = wide(WIDTH)
     warn(there.warnings)

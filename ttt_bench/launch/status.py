@@ -85,7 +85,17 @@ def look(folder: SweepFolder) -> Overview:
 
     others = [row(id, label) for id, label in labels.items() if id in failed]
     rows = [row(id, label) for id, label in cells.items()]
+    for id in sorted(done - cells.keys()):
+        _look_at_stranger(folder, id)
     return Overview(rows, others, living is not None or not waiting, tuple(folder.warnings))
+
+
+def _look_at_stranger(folder: SweepFolder, id: str) -> None:
+    """Warn of a file among the cells that no sweep asked for and that no report can read."""
+    try:
+        read_summary(folder.cell_path(id))
+    except UserError as error:
+        folder.warn(error)
 
 
 def _living(folder: SweepFolder) -> dict[str, str] | None:

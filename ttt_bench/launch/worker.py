@@ -9,7 +9,6 @@ import torch
 
 from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
-from ttt_bench.files import write_json
 from ttt_bench.machine import reuse_freed_memory
 from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
@@ -20,6 +19,7 @@ from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import DataNeed, validation_data
 from ttt_bench.samples.opening import open_samples
+from ttt_bench.sealed import save_sealed_json
 from ttt_bench.source import branches, training
 from ttt_bench.store.folder import SweepFolder
 
@@ -80,7 +80,7 @@ def _measure(work: Measure, context: Context, notify: Notify) -> None:
     with float32_products(work.cell.precision):
         found = module.measure(work, context, notify)
     path = SweepFolder(context.folder).measurement_path(work.id)
-    write_json(path, {**found, "provenance": provenance(device=context.device)})
+    save_sealed_json(path, {**found, "provenance": provenance(device=context.device)})
 
 
 _DOES: dict[type[Work], Callable[..., None]] = {

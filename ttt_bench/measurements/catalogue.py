@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ttt_bench.errors import UserError
-from ttt_bench.files import read_json
 from ttt_bench.identity import identity
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Adapt, Fit, Measure, Train, Work
+from ttt_bench.report.runs import left_out
+from ttt_bench.sealed import load_sealed_json
 from ttt_bench.store.folder import SweepFolder
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised when the same settings begin to give other numbers, or are stored otherwise."""
 SHARE = 4
 """Fine-tuning takes 1/4 of the source training's iterations, unless told otherwise."""
@@ -90,7 +91,21 @@ def _models(work: Adapt, works: Iterable[Work]) -> frozenset[str]:
     return work.needs & {other.id for other in works if isinstance(other, (Train, Fit))}
 
 
-def stored(measures: Sequence[Measure], folder: Path) -> list[dict[str, Any]]:
-    """The numbers of every measurement that is there, in the order of ``measures``."""
-    paths = [(work.id, SweepFolder(folder).measurement_path(work.id)) for work in measures]
-    return [{"id": id, **read_json(path)} for id, path in paths if path.exists()]
+def stored(measures: Sequence[Measure], folder: Path, warnings: list[str]) -> list[dict[str, Any]]:
+    """The numbers of every measurement that is there, in the order of ``measures``.
+
+    Args:
+        measures: of a study.
+        folder: of its sweep.
+        warnings: gets a line per measurement that is there but damaged, and is left out.
+    """
+    found = []
+    for work in measures:
+        path = SweepFolder(folder).measurement_path(work.id)
+        if not path.exists():
+            continue
+        try:
+            found.append({"id": work.id, **load_sealed_json(path)})
+        except UserError as error:
+            warnings.append(left_out(error, folder))
+    return found

@@ -10,7 +10,7 @@ from ttt_bench.domains.contract import SPLITS
 from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
 from ttt_bench.samples.cache import SampleCache
 from ttt_bench.samples.need import DataNeed
-from ttt_bench.sealed import is_intact, set_aside
+from ttt_bench.sealed import is_intact, is_intact_json, set_aside
 from ttt_bench.source.paths import checkpoint_path
 from ttt_bench.store.claims import Claim
 from ttt_bench.store.failures import Failure
@@ -48,6 +48,8 @@ def is_done(work: Work, context: Context) -> bool:
     """Whether the product of ``work`` is on disk."""
     if isinstance(work, Decode):
         return not context.keep_decoded or _decoded(work.data, context).complete
+    if isinstance(work, Measure):  # small enough to be read each time, and read by nobody who could make it again
+        return all(is_intact_json(path) for path in products(work, context))
     return all(path.exists() for path in products(work, context))
 
 
@@ -74,9 +76,13 @@ def serves(need: Work, work: Work, context: Context) -> bool:
 
 
 def set_damaged_aside(work: Work, context: Context) -> None:
-    """Move checkpoints of ``work`` that are not what was written out of the way, so that they are made again."""
-    for path in products(work, context) if isinstance(work, (Train, Fit)) else []:
-        if path.exists() and not is_intact(path):
+    """Move checkpoints and measurements of ``work`` that are not what was written out of the way.
+
+    They are made again.
+    """
+    intact = {Train: is_intact, Fit: is_intact, Measure: is_intact_json}.get(type(work))
+    for path in products(work, context) if intact else []:
+        if intact and path.exists() and not intact(path):
             set_aside(path)
 
 

@@ -30,7 +30,7 @@ class Stored:
     measured: Sequence[dict[str, Any]] = ()
     """Numbers of its measurements."""
     warnings: list[str] = field(default_factory=list)
-    """A line per stored cell that could not be read, once ``results`` was asked for."""
+    """A line per measurement that could not be read, and per cell, once ``results`` was asked for."""
 
     @cached_property
     def results(self) -> list[PartResult]:

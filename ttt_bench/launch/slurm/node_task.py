@@ -16,6 +16,7 @@ from ttt_bench import plugins
 from ttt_bench.errors import UserError
 from ttt_bench.launch.local import Board, Event, Result
 from ttt_bench.launch.pool import run_pool
+from ttt_bench.machine import check_threads
 from ttt_bench.plan.artifacts import claim_path, is_done, serves
 from ttt_bench.plan.work import Context, Decode, Work
 from ttt_bench.store.claims import drop_claim, slurm_job
@@ -59,7 +60,7 @@ class SweepTask:
         self._started, self._running = time.monotonic(), {}
         plugins.use(self.context.plugins)
         result = Result()
-        board = Board.of(self._startable(result))
+        board = Board.of(self._with_cores(self._startable(result), result))
         board.finished |= set(self.needs) | {w.id for w in self.works if w.id not in board.open}
         with private_caches():
             run_pool(board, self.context, self.workers, result, self._note)
@@ -95,6 +96,18 @@ class SweepTask:
             elif self._survived(work, result):
                 chosen.append(work)
         return chosen
+
+    def _with_cores(self, works: list[Work], result: Result) -> list[Work]:
+        """``works``; none, with the reason on record, where this node gives fewer cores than the plan's threads."""
+        try:
+            check_threads(self.context.threads)
+        except UserError as error:
+            for work in works:
+                self._folder.fail(work.id, work.label, f"{error.message} {error.hint}", "error")
+                result.failed.append((work, error.message))
+            self._say(f"{error.message} {error.hint}")
+            return []
+        return works
 
     def _missing(self, work: Work) -> str:
         """What ``work`` needs and is not there; data is decoded by whoever finds it missing."""

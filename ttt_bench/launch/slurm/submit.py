@@ -52,7 +52,12 @@ class Prepared:
 
 
 def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_failed: bool) -> Prepared:
-    """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here."""
+    """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here.
+
+    Raises:
+        UserError: the profile gives a task fewer cores than the plan's threads.
+    """
+    _check_cores(context, profile)
     folder = SweepFolder(context.folder)
     now = standing(works, context)
     queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
@@ -65,6 +70,17 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     return Prepared(
         selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size, unsure
     )
+
+
+def _check_cores(context: Context, profile: Profile) -> None:
+    workers = max(1, profile.gpus)
+    each = max(1, profile.cpus // workers)
+    if context.threads > each:
+        shared = f", {each} for each of {workers} workers" if workers > 1 else ""
+        raise UserError(
+            f"--threads {context.threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
+            f"Write cpus = {context.threads * workers} into the profile, or give fewer threads.",
+        )
 
 
 def _queued(folder: SweepFolder, open_: set[str]) -> tuple[dict[str, str], int]:
