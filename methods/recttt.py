@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Joined, Method, Model, OptimizerSpec, Range, SourceBatch
+from ttt_bench.method.contract import Card, Joined, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.tasks import get_task, of_kind
@@ -65,6 +65,7 @@ class RecTTT(Method):
             "with one head the two pairs are still divided by four",
         ),
     )
+    needs = Needs(values=1)  # the stem and the first stages adapt alone
     native = OptimizerSpec("adamw", lr=1e-3, weight_decay=1e-5)
     branch = "after"
     source_options = ("heads", "frozen", "levels", "kl_axis")

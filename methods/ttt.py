@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import square_crops
 
@@ -46,6 +46,7 @@ class TTT(Method):
         oddities=("the official CIFAR driver parses fix_bn and then ignores it: train_mode=true, the default",),
     )
     bn = "track"
+    needs = Needs(values=1)  # it forwards all four rotations of each image
     native = OptimizerSpec("sgd", lr=1e-3)
     branch = "joint"
     source_options = ("head", "crop", "source_rotations")

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
+from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.flow import RealNVP, negative_log_likelihood
 
@@ -46,6 +46,7 @@ class TTTFlow(Method):
             "ActNorm forgets that it is set and starts again from the first test batch: not offered, a buffer here",
         ),
     )
+    needs = Needs(values=1)  # the stages behind the tapped one do not adapt
     native = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)
     branch = "after"
     source_optimizer = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)

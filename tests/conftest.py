@@ -33,6 +33,7 @@ def run(tmp_path, capsys, tiny_cache):
     """Run the command line in this process: run("sweep", ...) -> (exit code, stdout, stderr)."""
 
     def call(*arguments, cache=tiny_cache, out=tmp_path / "results"):
+        from ttt_bench import plugins
         from ttt_bench.cli import main
 
         places = ["--out", str(out)] if arguments[0] in ("sweep", "plan", "train", "status", "report", "doctor") else []
@@ -48,6 +49,7 @@ def run(tmp_path, capsys, tiny_cache):
             code = int(stop.code or 0)
         finally:
             sys.argv = before
+            plugins.use({})  # what this command was given is nothing to the next test
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -119,7 +119,7 @@ def test_a_context_hands_on_what_is_in_use(tmp_path):
 
 def test_workers_and_cluster_tasks_find_them_first(tmp_path, monkeypatch):
     from ttt_bench.launch import pool
-    from ttt_bench.launch.slurm.node_task import SweepTask
+    from ttt_bench.launch.task import SweepTask
 
     class Closed:
         def recv(self):

@@ -238,3 +238,41 @@ def test_the_real_small_cifar10():
     labels = [int(domain.sample("test", i).labels["class"]) for i in range(1000)]
     assert np.bincount(labels).tolist() == [103, 89, 100, 103, 90, 86, 112, 102, 106, 109]
     assert [domain.classes[label] for label in labels[:4]] == ["cat", "ship", "ship", "airplane"]
+
+
+def test_a_batch_that_was_copied_over_another_is_doubted(run, tmp_path):
+    root = make_cifar10(tmp_path / "cifar", per_batch=20)
+    assert opened("cifar10", root).doubts() == ()
+    shutil.copy(root / "data_batch_2", root / "test_batch")
+    [doubt] = opened("cifar10", shutil.copytree(root, tmp_path / "again")).doubts()
+    assert "20 pictures are in two splits: val 2 = test 0" in doubt
+    code, out, _ = run("data", "check", root)
+    assert code == 1
+    assert "20 pictures are in two splits" in out
+
+
+@pytest.mark.parametrize(
+    ("labels", "doubted"), [(range(10), False), (range(1, 10), True), (range(9), True), (range(1, 9), True)]
+)
+def test_labels_that_seem_to_count_from_elsewhere_are_doubted(tmp_path, labels, doubted):
+    root = make_cifar101(tmp_path)
+    ids = np.resize(np.array(labels), 400)
+    np.save(root / "cifar10.1_v6_labels.npy", ids)
+    np.save(root / "cifar10.1_v6_data.npy", np.zeros((400, 32, 32, 3), np.uint8))
+    assert bool(opened("cifar10.1", root).doubts()) == doubted
+
+
+def test_the_order_of_the_classes_and_every_pixel_count_in_fingerprints(tmp_path):
+    root = make_cifar10(tmp_path / "a")
+    prints = {opened("cifar10", root).fingerprint()}
+    content = pickle.loads((root / "test_batch").read_bytes())
+    content["data"][3, 5] ^= 1
+    changed = shutil.copytree(root, tmp_path / "b")
+    dump(content, changed / "test_batch")
+    renamed = shutil.copytree(root, tmp_path / "c")
+    dump({"label_names": list(TEN[::-1])}, renamed / "batches.meta")
+    prints |= {opened("cifar10", each).fingerprint() for each in (changed, renamed)}
+    assert len(prints) == 3
+    assert opened("cifar10", shutil.copytree(root, tmp_path / "d")).fingerprint() in prints
+    corrupted = make_cifarc(tmp_path / "e")
+    assert len({opened(f"cifar10c/fog-{level}", corrupted).fingerprint() for level in range(1, 6)}) == 5

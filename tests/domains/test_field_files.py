@@ -256,3 +256,14 @@ def test_pascal_reads_a_turned_photograph_upright(tmp_path):
     Image.open(path).transpose(Image.Transpose.ROTATE_180).save(path, "JPEG", exif=exif, quality=95)
     after = Pascal(tree, (60, 80)).sample("val", 0)
     assert np.abs(after.image.astype(int) - before.image).mean() < 6
+
+
+def test_names_to_leave_out_that_no_domain_has_are_refused(run, tmp_path):
+    make_package(tmp_path / "nyu", 6, 2)
+    (tmp_path / "skip").write_text("0000\nnosuch\n")
+    code, _, err = run(
+        "plan", "--pairs", "nyudv2->nyudv2+fog:3", "--size", "32x32", "--data", f"nyudv2={tmp_path / 'nyu'}",
+        "--skip-bad", tmp_path / "skip",
+    )  # fmt: skip
+    assert code == 2
+    assert "--skip-bad names 'nosuch'" in err

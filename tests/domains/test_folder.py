@@ -1,6 +1,7 @@
 """Data of your own in a folder: both tracks, every layout, and what is said when something is missing."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from domains.class_trees import drawn, save_picture
 from domains.trees import draw, encode
 
 from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.domains.disk.options import FileOptions, reading_with
+from ttt_bench.domains.folder.description import read_description
+from ttt_bench.domains.folder.maps import Maps
 from ttt_bench.domains.release import thin
 from ttt_bench.domains.rooms.family import CLASSES
 from ttt_bench.errors import UserError
@@ -208,3 +212,52 @@ def test_a_dense_folder_sweeps(run, tmp_path):
         "--train-iterations", "4", "--train-samples", "16", "--seeds", "1", "--no-figures",
     )  # fmt: skip
     assert code == 0, out + err
+
+
+def test_axes_are_measured_against_the_depth_unless_they_are_said(tmp_path):
+    named = (root := make_maps(tmp_path / "a")).joinpath("dataset.toml").read_text()
+    unsaid = named.replace("axes = [1, -1, 1]", "")
+    (root / "dataset.toml").write_text(unsaid)
+    domain = opened(root, size=(48, 64))
+    assert domain.axes.signs == (1, -1, 1)
+    assert "measured" in domain.notes()[0]
+    assert domain.content()["axes"] == (1, -1, 1)
+    wrong = make_maps(tmp_path / "b")
+    (wrong / "dataset.toml").write_text(named.replace("[1, -1, 1]", "[1, 1, 1]"))
+    with pytest.raises(UserError, match=r"axes are \[1, 1, 1\]; the depth says \[1, -1, 1\]"):
+        opened(wrong).sample("train", 0)
+    alone = make_maps(tmp_path / "c", toml=named.replace("[1, -1, 1]", "[1, -1, -1]"), maps=("semseg", "normal"))
+    assert opened(alone).axes.signs == (1, -1, -1)
+
+
+@pytest.mark.parametrize(("unit", "doubted"), [("0.002", False), ("0.000002", True), ("0.09", True)])
+def test_depths_that_nobody_has_are_doubted_by_the_check_and_by_the_plan(run, tmp_path, unit, doubted):
+    root = make_maps(tmp_path / "a", maps=("depth",), toml=f"[depth]\nunit = {unit}\n")
+    code, out, _ = run("data", "check", root)
+    assert (code, "cannot be metres" in out) == ((1, True) if doubted else (0, False)), out
+    code, out, err = run(
+        "plan",
+        "--pairs",
+        "folder/a->folder/a+fog:1",
+        "--size",
+        "32x32",
+        "--methods",
+        "bn",
+        "--data",
+        f"folder/a={root}",
+    )
+    assert code == 0, err
+    assert ("data, implausible: folder/a" in out) == doubted
+
+
+def test_one_picture_in_two_splits_and_pictures_to_leave_out(tmp_path):
+    root = make_maps(tmp_path / "a", maps=("depth",))
+    assert opened(root).doubts() == ()
+    for kind in ("images", "depth"):
+        (root / kind / "005.png").write_bytes((root / kind / "001.png").read_bytes())
+    [doubt] = opened(shutil.copytree(root, tmp_path / "b")).doubts()
+    assert "1 picture is in two splits" in doubt
+    with reading_with(FileOptions(skipped=frozenset({"005"}))):
+        domain = Maps("folder", root, (32, 32), read_description(root))
+    assert (lengths(domain), domain.doubts()) == ([16, 2, 1], ())
+    assert "left out by --skip-bad: 005" in " ".join(domain.notes())

@@ -9,11 +9,11 @@ import pytest
 from tiny_sweep import REPOSITORY, TINY
 
 import ttt_bench
-from ttt_bench.launch.slurm import node_task as tasks
-from ttt_bench.launch.slurm.node_task import SweepTask
+from ttt_bench.launch import task as tasks
 from ttt_bench.launch.slurm.profile import read_profile
 from ttt_bench.launch.slurm.schedule import JobArray, Task
 from ttt_bench.launch.slurm.submissions import latest_elements, read_submissions
+from ttt_bench.launch.task import SweepTask
 from ttt_bench.plan.work import Adapt, Context, Train
 from ttt_bench.store.folder import SweepFolder
 
@@ -128,7 +128,7 @@ def test_more_threads_than_the_profile_s_cores_are_refused_before_anything_is_su
 
 
 def test_a_node_with_too_few_cores_says_so_of_every_piece_of_work(tmp_path, monkeypatch):
-    from ttt_bench.launch.slurm.node_task import SweepTask
+    from ttt_bench.launch.task import SweepTask
     from ttt_bench.plan.work import Measure
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

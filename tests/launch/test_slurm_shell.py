@@ -12,7 +12,8 @@ import pytest
 from tiny_sweep import TINY
 
 from ttt_bench.errors import UserError
-from ttt_bench.launch.slurm import commands, node_task
+from ttt_bench.launch import task as node_task
+from ttt_bench.launch.slurm import commands
 from ttt_bench.launch.slurm.environment import as_slurm_sees_it, slurm_environment
 from ttt_bench.launch.slurm.submissions import latest_elements, read_submissions
 from ttt_bench.store.folder import SweepFolder

@@ -3,11 +3,15 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.card import Needs
 from ttt_bench.method.needs import unmet, way_out
 from ttt_bench.method.registry import parse_methods
+from ttt_bench.networks.catalogue import make_network
+from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.networks.encoders import build_encoder
 from ttt_bench.plan.plan import make_plan
 from ttt_bench.plan.sweep import SweepConfig
 
@@ -62,6 +66,66 @@ def test_asked_for_by_name_it_is_an_error():
         with pytest.raises(UserError, match="tent cannot run on rooms/studio->rooms/fog"):
             plan(methods, tasks=("depth",))
     assert "tipi" in {cell.method for cell in plan("tipi(tent_coeff=0)", tasks=("depth",)).cells}
+
+
+NORMED = {"bn", "tent", "tipi", "tttpp", "clust3", "nctt", "s4t", "tttmae"}
+"""What re-estimates batch-norm statistics of all stages from the batch as it is."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"batch_size": 1}, NORMED),
+        ({"batch_size": 4, "batches": 0}, set()),
+        ({"batch_size": 9, "batches": 0}, NORMED),  # 10,000 = 1,111 * 9 + 1
+        ({"batch_size": 9, "batches": 0, "protocols": ("single",)}, set()),
+        ({"batch_size": 1, "size": (33, 32)}, set()),
+        ({"batch_size": 1, "network": NetworkConfig("resnet10", stem="cifar")}, set()),
+        ({"batch_size": 1, "network": NetworkConfig("wrn40_2")}, set()),
+        ({"batch_size": 1, "network": NetworkConfig("resnet26_gn")}, set()),
+        ({"batch_size": 1, "network": NetworkConfig("hrnet18")}, NORMED),
+    ],
+)
+def test_one_value_per_channel_is_too_few_for_batch_norm(changes, left_out):
+    made = plan("all", **changes)
+    lacking = {line.split()[0].partition("(")[0] for line in made.left_out if "values per channel" in line}
+    assert lacking == left_out
+    assert {cell.method for cell in made.cells} >= {"base", "ttt", "tttflow", "recttt"}
+
+
+def test_a_batch_size_that_leaves_no_batch_of_one_image_is_named():
+    with pytest.raises(UserError, match="values per channel for batch norm: the smallest maps are 1x1") as error:
+        plan("tent", batch_size=9, batches=0)
+    assert "--batch-size 8" in error.value.hint
+    assert "bn" not in {cell.method for cell in plan("ttt", batch_size=1).cells}, "nobody asked for it by name"
+
+
+@pytest.mark.parametrize("config", [
+    NetworkConfig("resnet10"), NetworkConfig("resnet10", stem="cifar"), NetworkConfig("wrn40_2"),
+    NetworkConfig("resnet26"), NetworkConfig("hrnet18"),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [(32, 32), (33, 65), (64, 48)])
+def test_the_smallest_maps_are_known_without_building_the_network(config, size):
+    with torch.no_grad():
+        maps = build_encoder(config).eval()(torch.zeros(1, 3, *size))
+    assert min((tuple(m.shape[-2:]) for m in maps), key=lambda hw: hw[0] * hw[1]) == config.smallest_maps(size)
+
+
+def test_where_only_the_network_knows_the_cell_says_what_to_do(network):
+    from ttt_bench.adaptation.adapter import Adapter
+    from ttt_bench.method.contract import Model
+    from ttt_bench.method.registry import create
+
+    method = create("bn")
+    adapter = Adapter(Model(network, torch.nn.Module()), method, method.native)
+    with pytest.raises(UserError, match="bn: batch norm has one value per channel") as error:
+        adapter.update(torch.randn(1, 3, 32, 32))
+    assert "--batch-size" in error.value.hint
+
+
+@pytest.fixture
+def network():
+    return make_network(NetworkConfig("resnet10"), {"depth": 1})
 
 
 def test_a_last_batch_of_one_image_counts():

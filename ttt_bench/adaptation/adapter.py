@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ttt_bench.adaptation.batchnorm import set_adapting, set_predicting, use_batch_statistics
+from ttt_bench.adaptation.batchnorm import explained_norms, set_adapting, set_predicting, use_batch_statistics
 from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.adaptation.optimizers import build_optimizer
 from ttt_bench.adaptation.snapshot import Snapshot, digest, moved, restore, take
@@ -120,13 +120,17 @@ class Adapter:
         """
         set_adapting(self.method, self.model)
         try:
+            return self._step(images)
+        finally:
+            set_predicting(self.model)
+
+    def _step(self, images: Tensor) -> Tensor | None:
+        with explained_norms(self.method.name):
             if self.optimizer is None:
                 with torch.no_grad(), self.execution.autocast(self.device):
                     loss = self.method.loss(self.model, images, self.rng)
                 return None if loss is None else loss.detach()
             return self._descend(images)
-        finally:
-            set_predicting(self.model)
 
     def _descend(self, images: Tensor) -> Tensor | None:
         assert self.optimizer is not None
@@ -146,7 +150,7 @@ class Adapter:
     @torch.no_grad()
     def predict(self, images: Tensor) -> Predictions:
         """Raw predictions for ``images``, each (B, C_t, H, W), float32 (or wider) whatever the arithmetic."""
-        with self.execution.autocast(self.device):
+        with self.execution.autocast(self.device), explained_norms(self.method.name):
             predictions = self.method.predict(self.model, images)
         if self.execution.precision != "bf16":
             return predictions

@@ -48,12 +48,14 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
     console.print(f"Plan for {request.folder}", style="italic")
     console.show(table)
     lines = [*_plan_lines(plan, Counter(states.values())), *left_out_lines(plan)]
-    lines += [*_accident_lines(plan), *_weights_lines(plan)]
+    lines += _accident_lines(plan)
     for line in [*lines, *data_lines(lay_out(plan), request)]:
         console.print(line)
     if cost:
         for line in _cost(request, plan, probe_on).lines:
             console.print(line)
+    for line in _weights_lines(plan):  # last, as nothing can be done before it is heeded
+        console.print(line)
 
 
 def _cost(request: Request, plan: Plan, probe_on: str) -> Cost:

@@ -46,7 +46,8 @@ def make_report(
         with console.status("Writing tables and figures"):
             report = write_report(report, target or folder, figures=figures, command=command())
     except UnwritableError as error:
-        raise UserError(error.message, f"Write the report elsewhere with --to FOLDER. {error.hint}") from error
+        hint = "Write the report elsewhere with --to FOLDER, or make room or ask for permission where it goes."
+        raise UserError(error.message, hint) from error
     _say_where(report.paths)
     if target is None:
         plain = PlainConsole(width=screen.width, file=io.StringIO(), record=True)

@@ -72,6 +72,14 @@ class Domain(ABC):
     def content(self) -> Any:
         """JSON-able description of everything that decides the pixels; two domains are equal iff it is."""
 
+    def sample_key(self, split: Split, index: int) -> str:
+        """What decides this sample alone, hashed: in another set its decoded form is known by it. Empty: unknown."""
+        return ""
+
+    def left_out(self) -> frozenset[str]:
+        """Images that it would have and that the user left out, by the names that she gave."""
+        return frozenset()
+
     def notes(self) -> tuple[str, ...]:
         """What every table of results on this domain has to say of its data: what was assumed, measured, left out."""
         return ()

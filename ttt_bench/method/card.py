@@ -60,6 +60,9 @@ class Needs:
     """Names of tasks that must be there; ``output`` is better, where it says the same."""
     batch: int = 1
     """Images that the smallest batch must have."""
+    values: int = 2
+    """Values per channel that a batch must have in the smallest maps: batch norm re-estimates nothing from one. 1: it
+    copes, as it forwards several views of each image or adapts earlier stages only. Not asked of bn ``source``."""
     unless: dict[str, Any] = field(default_factory=dict)
     """Nothing of this is needed where all these options have these values."""
 

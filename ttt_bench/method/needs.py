@@ -10,7 +10,13 @@ from ttt_bench.method.options import text_of
 from ttt_bench.tasks import get_task
 
 
-def unmet(needs: Needs, options: Mapping[str, Any], tasks: Sequence[str], batch: int | None = None) -> str:
+def unmet(
+    needs: Needs,
+    options: Mapping[str, Any],
+    tasks: Sequence[str],
+    batch: int | None = None,
+    smallest: tuple[int, int] | None = None,
+) -> str:
     """What of ``needs`` is not met, in words that follow "NAME needs"; nothing where all is.
 
     Args:
@@ -18,7 +24,14 @@ def unmet(needs: Needs, options: Mapping[str, Any], tasks: Sequence[str], batch:
         options: its own options.
         tasks: names of the tasks that the network predicts.
         batch: images of the smallest batch that it adapts on; None: not asked.
+        smallest: (h, w) of the smallest maps that batch norm sees; None: not asked.
     """
+    if batch is not None and smallest is not None and batch * smallest[0] * smallest[1] < needs.values:
+        maps = "x".join(map(str, smallest))
+        return (
+            f"at least {needs.values} values per channel for batch norm: the smallest maps are {maps} here and the "
+            f"smallest batch has {batch} image{'s' * (batch > 1)}"
+        )
     if needs.unless and all(options.get(key) == value for key, value in needs.unless.items()):
         return ""
     known = [get_task(task) for task in tasks]

@@ -140,7 +140,7 @@ def parse_methods(text: str, extra: tuple[Path, ...] = ()) -> list[MethodCall]:
             wanted.append(configure(find(name, extra), _parse_options(name, inside.removesuffix(")"))))
     if not wanted:
         raise UserError("--methods is empty.", "Give names separated by commas, or all.")
-    calls = [MethodCall(known[name]) for name in CONTROLS if name in known] + wanted
+    calls = [MethodCall(known[name], optional=True) for name in CONTROLS if name in known] + wanted
     by_name = [call for call in calls if not call.optional]
     once = [call for i, call in enumerate(calls) if call not in calls[:i]]
     return [replace(call, optional=call not in by_name) for call in once]

@@ -102,6 +102,15 @@ class NetworkConfig:
         """The stem of the backbone as it was published."""
         return "cifar" if self.backbone in CIFAR_BACKBONES else "imagenet"
 
+    def smallest_maps(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """(h, w) of the smallest maps that the encoder normalises by batch; None: it has none, or tells nobody here."""
+        if not self.is_own or self.backbone == "resnet26_gn":
+            return None
+        stem = self.stem or self.own_stem
+        halvings = 2 if self.backbone in CIFAR_BACKBONES else 3 if stem == "cifar" else 5
+        height, width = (-(-side // 2**halvings) for side in size)
+        return height, width
+
     def pinned(self) -> NetworkConfig:
         """With the hash of the weights' file, where there is one; without it the path has to do."""
         path = Path(self.weights).expanduser()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -85,6 +85,7 @@ def make_plan(
     for call in config.methods:
         registry.verify(call)
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
+    _check_skipped(pairs, Roots.of(roots or {}))
     left_out = {
         (pair.name, protocol, call.label): _lacking(config, pair, protocol, call)
         for pair in pairs
@@ -110,19 +111,46 @@ def make_plan(
     return Plan(config, tuple(unique.values()), Roots.of(roots or {}), extra_methods, shown, said)
 
 
+def _check_skipped(pairs: Sequence[Pair], roots: Roots) -> None:
+    """Refuse names in ``--skip-bad`` that no domain has: the image that was meant would stay in.
+
+    Raises:
+        UserError: there are some.
+    """
+    known = frozenset[str]().union(*(domain.left_out() for pair in pairs for domain in (pair.source, pair.target)))
+    unknown = sorted(roots.options.skipped - known)
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise UserError(
+            f"--skip-bad names {unknown[0]!r}{more}, and no domain of these pairs has such an image.",
+            "Write the names as the data set's lists do, without folder and ending (Taskonomy: scene/point_1_view_2).",
+        )
+
+
 def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -> str:
     """What ``call`` needs and does not find there, in words; nothing where it can run.
 
     Raises:
         UserError: it cannot run and was asked for by name.
     """
-    lacking = unmet(call.info.needs, call.own, pair.tasks, smallest_batch(config, pair, protocol))
+    batch = smallest_batch(config, pair, protocol)
+    smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
+    lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
     if lacking and not call.optional:
         raise UserError(
             f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
-            way_out(call.info.needs, call.name),
+            f"{way_out(call.info.needs, call.name)}{_without_rest(config, _target_samples(config, pair), batch)}",
         )
     return lacking
+
+
+def _without_rest(config: SweepConfig, samples: int, batch: int) -> str:
+    """A batch size near the one asked for that leaves no last batch of one image, as a hint; nothing without one."""
+    if batch > 1 or samples < 2:
+        return ""
+    sizes = sorted(range(2, 2 * config.batch_size + 2), key=lambda size: abs(size - config.batch_size))
+    size = next((size for size in sizes if samples % size != 1), None)
+    return f" With --batch-size {size} no batch of these {samples} images has one image." if size else ""
 
 
 def smallest_batch(config: SweepConfig, pair: Pair, protocol: str) -> int:

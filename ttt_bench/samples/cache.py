@@ -8,36 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import math
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ttt_bench.domains.contract import Domain, Sample, Split
+from ttt_bench.domains.contract import Domain, Split
 from ttt_bench.errors import UserError
-from ttt_bench.files import read_json, write_json
+from ttt_bench.files import file_digest, read_json, write_json
 from ttt_bench.identity import identity
 from ttt_bench.machine import usable_cpus
-from ttt_bench.tasks import TASKS, get_task
+from ttt_bench.samples import salvage
+from ttt_bench.samples.decoding import Fault, decode
+from ttt_bench.samples.fields import Array, Field, fields_of, mapped
 
-Array = npt.NDArray[Any]
-Decoded = tuple[int, list[UserError]]
-"""How many samples a worker has looked at, and what was wrong with some."""
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
@@ -46,38 +38,11 @@ LAYOUT = 2
 STALE_SECONDS = 3600.0
 """An unfinished build that nobody has touched for so long is a dead one's."""
 ABOUT = "about.json"
+SKIPPING = "--skip-bad"
+OTHERWISE = f"Images can also be left out: {SKIPPING} LIST."
 SHOWN = 5
 """Faults that one message spells out."""
-CHUNK = 16
-"""Samples per task of a worker."""
-WORTH_A_POOL = 64
-"""Fewer samples than this are decoded faster than processes start."""
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Field:
-    """How one part of a sample is stored."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def fields_of(domain: Domain) -> dict[str, Field]:
-    """The stored fields of ``domain``: the image (H, W, 3) and its tasks' labels."""
-    labels = {name: get_task(name).label for name in TASKS if name in domain.tasks}
-    return {
-        "image": Field("|u1", (*domain.size, 3)),
-        **{name: Field(label.dtype, label.shape(domain.size)) for name, label in labels.items()},
-    }
-
-
-def pack(sample: Sample, domain: Domain) -> dict[str, Array]:
-    """A sample in stored form; uncached reads go through it too, so a cache never changes a number."""
-    return {
-        name: (sample.image if name == "image" else sample.labels[name]).astype(field.dtype)
-        for name, field in fields_of(domain).items()
-    }
 
 
 def default_workers() -> int:
@@ -130,7 +95,7 @@ class SampleCache:
     def damaged(self) -> Path | None:
         """The first array whose bytes are not those that were written, by their SHA-256."""
         written = _checksums(self.folder)
-        return next((path for path in self._arrays(self.folder) if written.get(path.stem) != _sha256(path)), None)
+        return next((path for path in self._arrays(self.folder) if written.get(path.stem) != file_digest(path)), None)
 
     def _arrays(self, folder: Path) -> list[Path]:
         return [folder / f"{name}.npy" for name in self.fields]
@@ -147,7 +112,8 @@ class SampleCache:
         """Decode every sample unless that has been done; safe to call from several processes at once.
 
         Raises:
-            UserError: the disk is full, a file of the domain is unreadable, or a worker process died.
+            UserError: the disk is full, a file of the domain is unreadable (what was decoded is kept for the next
+                build, whose files are others), or a worker process died.
         """
         if self.complete:
             return
@@ -156,8 +122,9 @@ class SampleCache:
         log.info("Decoding %s: %.2f GB in %s.", self, self.nbytes / 1e9, self.folder)
         draft = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
         try:
-            self._fill(draft, progress, default_workers() if workers is None else workers)
+            parts = self._fill(draft, progress, default_workers() if workers is None else workers)
             self._publish(draft)
+            salvage.forget(parts)
         except OSError as error:
             raise self._explained(error) from error
         finally:
@@ -166,48 +133,33 @@ class SampleCache:
     def __str__(self) -> str:
         return f"{self.count} {self.split} samples of {self.domain.name} at {self.domain.size[0]}x{self.domain.size[1]}"
 
-    def _fill(self, draft: Path, progress: Progress | None, workers: int) -> None:
+    def _fill(self, draft: Path, progress: Progress | None, workers: int) -> list[Path]:
+        """Decode everything into ``draft``.
+
+        Returns:
+            What earlier builds had left and is of no more use now.
+        """
         for name, field in self.fields.items():
             _allocate(draft / f"{name}.npy", field.dtype, (self.count, *field.shape))
-        chunks = [range(i, min(i + CHUNK, self.count)) for i in range(0, self.count, CHUNK)]
-        alone = workers < 2 or self.count < WORTH_A_POOL or multiprocessing.current_process().daemon
-        done = 0
-        faults: list[UserError] = []
-        for size, bad in self._alone(draft, chunks) if alone else self._pooled(draft, chunks, workers):
+        known, parts = salvage.take_over(mapped(draft, self.domain), self.folder.parent, self.domain, self.split)
+        left = [index for index in range(self.count) if index not in known]
+        done = len(known)
+        faults: list[Fault] = []
+        for size, bad in decode(self.domain, self.split, left, draft, workers):
             done += size
             faults += bad
             os.utime(draft)  # tells other builders that this build is alive
             if progress is not None:
                 progress(done, self.count)
         if faults:
-            raise _all_of(faults, self.count)
-
-    def _alone(self, draft: Path, chunks: list[range]) -> Iterator[Decoded]:
-        return (_decode_chunk(self.domain, self.split, chunk, draft) for chunk in chunks)
-
-    def _pooled(self, draft: Path, chunks: list[range], workers: int) -> Iterator[Decoded]:
-        # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_die_with_parent)
-        try:
-            waiting: set[Future[Decoded]] = {
-                pool.submit(_decode_chunk, self.domain, self.split, chunk, draft) for chunk in chunks
-            }
-            while waiting:
-                finished, waiting = wait(waiting, timeout=60.0, return_when=FIRST_COMPLETED)
-                os.utime(draft)
-                for future in finished:
-                    yield future.result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                f"A process that decoded {self.domain.name} died (out of memory, or killed).", "Run it again."
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            sound = sorted(set(range(self.count)) - {index for index, _ in faults})
+            kept = salvage.keep(draft, self.folder, self.domain, self.split, sound)
+            raise _all_of([error for _, error in faults], self.count, kept)
+        return parts
 
     def _publish(self, draft: Path) -> None:
         about = {"domain": self.domain.name, "split": self.split, "count": self.count}
-        write_json(draft / ABOUT, {**about, "sha256": {path.stem: _sha256(path) for path in self._arrays(draft)}})
+        write_json(draft / ABOUT, {**about, "sha256": {path.stem: file_digest(path) for path in self._arrays(draft)}})
         for path in draft.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -230,7 +182,8 @@ class SampleCache:
         shutil.rmtree(grave, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove what killed builds have left."""
+        """Remove what killed builds have left, and what broken-off ones have kept for too long."""
+        salvage.forget_old(self.folder.parent)
         for path in self.folder.parent.glob("*.tmp"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:
@@ -261,42 +214,16 @@ def _whole(path: Path, field: Field, count: int) -> bool:
     return bool(array.shape == (count, *field.shape) and array.dtype == np.dtype(field.dtype))
 
 
-def _decode_chunk(domain: Domain, split: Split, indices: range, draft: Path) -> Decoded:
-    arrays = {name: np.load(draft / f"{name}.npy", mmap_mode="r+") for name in fields_of(domain)}
-    faults: list[UserError] = []
-    for index in indices:
-        try:
-            packed = pack(domain.sample(split, index), domain)
-        except UserError as error:  # the others are looked at all the same, so that all bad files are named at once
-            faults.append(error)
-            continue
-        for name, value in packed.items():
-            arrays[name][index] = value
-    for array in arrays.values():
-        array.flush()
-    return len(indices), faults
-
-
-def _all_of(faults: list[UserError], count: int) -> UserError:
+def _all_of(faults: list[UserError], count: int, kept: int) -> UserError:
     """One error for all samples that could not be decoded."""
-    first, *others = faults
-    if not others:
-        return first
+    first = faults[0]
+    hint = first.hint if not kept or SKIPPING in first.hint else f"{first.hint} {OTHERWISE}".strip()
+    hint += f" What is decoded, {kept} of {count} images, is kept." if kept else ""
+    if len(faults) == 1:
+        return UserError(first.message, hint)
     shown = "; ".join(error.message.rstrip(".") for error in faults[:SHOWN])
     more = f"; and {len(faults) - SHOWN} more (data check names all)" if len(faults) > SHOWN else ""
-    return UserError(f"{len(faults)} of {count} images cannot be decoded: {shown}{more}.", first.hint)
-
-
-def _sha256(path: Path) -> str:
-    """Hash of a file; empty when it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return ""
-    return digest.hexdigest()
+    return UserError(f"{len(faults)} of {count} images cannot be decoded: {shown}{more}.", hint)
 
 
 def _checksums(folder: Path) -> dict[str, Any]:
@@ -307,16 +234,3 @@ def _checksums(folder: Path) -> dict[str, Any]:
         return {}
     sums = about.get("sha256") if isinstance(about, dict) else None
     return sums if isinstance(sums, dict) else {}
-
-
-def _die_with_parent() -> None:
-    """End this worker when the process that started it is gone, even by a kill; it would wait forever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-
-    def watch() -> None:
-        multiprocessing.connection.wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -17,7 +17,8 @@ from ttt_bench.domains.normalisation import MEAN, SCALINGS, STD
 from ttt_bench.domains.pairs import class_table
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.samples.augmentation import AUGMENTATIONS, augment_images_and_labels
-from ttt_bench.samples.cache import Progress, SampleCache, pack
+from ttt_bench.samples.cache import Progress, SampleCache
+from ttt_bench.samples.fields import pack
 from ttt_bench.tasks import get_task, of_kind
 
 __all__ = ["MEAN", "STD", "Batch", "SampleSet", "augment", "denormalise", "normalise"]

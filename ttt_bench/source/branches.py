@@ -124,7 +124,7 @@ class _Faults:
         )
         kept = f"The others are fitted: {', '.join(dict.fromkeys(sound))}." if sound else ""
         trace = "".join("".join(traceback.format_exception(error)) for error in self.found.values())
-        raise BranchError("; ".join(said), " ".join([*hints, kept]).strip(), trace)
+        raise BranchError("; ".join(said).rstrip(".") + ".", " ".join([*hints, kept]).strip(), trace)
 
 
 def _line(error: BaseException) -> str:

@@ -5,18 +5,21 @@ Recht, Roelofs, Schmidt, Shankar: "Do CIFAR-10 Classifiers Generalize to CIFAR-1
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ttt_bench.domains.cifar.family import TEN
-from ttt_bench.domains.contract import Domain, Sample, Split
-from ttt_bench.domains.disk.pictures import TASK, class_ids, labelled, pictures
+from ttt_bench.domains.contract import Sample, Split
+from ttt_bench.domains.disk.array_domain import ArrayDomain, digest_rows
+from ttt_bench.domains.disk.pictures import class_ids, labelled, mapped, pictures
+from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.opening import FileError, exists
 
-VERSION = 1
+VERSION = 2
 
 
 def files(root: Path) -> tuple[Path, Path]:
@@ -25,7 +28,7 @@ def files(root: Path) -> tuple[Path, Path]:
     return root / f"cifar10.1_{version}_data.npy", root / f"cifar10.1_{version}_labels.npy"
 
 
-class Cifar101(Domain):
+class Cifar101(ArrayDomain):
     """CIFAR-10.1: a target only.
 
     Args:
@@ -37,7 +40,7 @@ class Cifar101(Domain):
     """
 
     def __init__(self, root: Path, size: tuple[int, int]) -> None:
-        self.name, self.classes, self.size, self.tasks = "cifar10.1", TEN, size, (TASK,)
+        super().__init__("cifar10.1", TEN, root, size)
         self._images, self._labels = files(root)
         self._count = len(pictures(self._images))
         labels = len(class_ids(self._labels, len(TEN)))
@@ -58,7 +61,15 @@ class Cifar101(Domain):
         return labelled(np.asarray(pictures(self._images)[index]), int(labels[index]), self.size)
 
     def content(self) -> Any:
-        """The reader's version, and a hash of the pixels and labels."""
-        found = hashlib.sha256(np.ascontiguousarray(pictures(self._images)).tobytes())
-        found.update(class_ids(self._labels, len(TEN)).tobytes())
-        return {"cifar10.1": VERSION, "pixels": found.hexdigest()}
+        """The reader's version, and hashes of the pixels and of the labels."""
+        names = (self._images.name, self._labels.name)
+        hashes = self.hashed(names, lambda path: digest_rows(mapped(path), np.empty(0, np.int64)), "-rows")
+        return {"cifar10.1": VERSION, "files": [hashes[name] for name in names]}
+
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Of all images."""
+        return class_ids(self._labels, len(TEN))
+
+    def pixels(self, split: Split) -> Iterable[Array]:
+        """The images of ``split``."""
+        return pictures(self._images)[: self.length(split)]

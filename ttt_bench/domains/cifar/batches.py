@@ -5,10 +5,10 @@ Krizhevsky: "Learning multiple layers of features from tiny images", technical r
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from ttt_bench.domains.cifar.family import HUNDRED, TEN
 from ttt_bench.domains.cifar.pickles import HINT, read_pickle, texts
-from ttt_bench.domains.contract import Domain, Sample, Split
-from ttt_bench.domains.disk.pictures import HOLD_OUT, TASK, checked_ids, labelled
+from ttt_bench.domains.contract import Sample, Split
+from ttt_bench.domains.disk.array_domain import ArrayDomain, digest_rows
+from ttt_bench.domains.disk.pictures import HOLD_OUT, checked_ids, labelled
+from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.opening import FileError, is_file
 from ttt_bench.errors import UserError
 
-VERSION = 1
+VERSION = 2
 SIDE = 32
 
 
@@ -71,7 +73,7 @@ def is_cifar100(root: Path) -> bool:
     return is_file(root / "meta") and any(is_file(root / name) for name in ("train", "test"))
 
 
-class Cifar(Domain):
+class Cifar(ArrayDomain):
     """Small photographs of one class each. Every tenth training image is the validation split.
 
     Args:
@@ -84,8 +86,8 @@ class Cifar(Domain):
     """
 
     def __init__(self, variant: Variant, root: Path, size: tuple[int, int]) -> None:
-        self.name, self.classes, self.size, self.tasks = variant.name, variant.classes, size, (TASK,)
-        self._variant, self._root = variant, root
+        super().__init__(variant.name, variant.classes, root, size)
+        self._variant = variant
         files = (*training_files(root, variant), root / variant.test)
         self._counts = {path: len(read_batch(path, variant).labels) for path in files}
         self._train = sum(self._counts.values()) - self._counts[files[-1]]
@@ -116,9 +118,19 @@ class Cifar(Domain):
         raise AssertionError("the counts add up to the length")
 
     def content(self) -> Any:
-        """The reader's version, and a hash of the pixels and labels of every file."""
-        said = {path.name: _hash(path, self._variant) for path in self._counts}
-        return {self.name: VERSION, "files": said}
+        """The reader's version, a hash of the pixels and labels of every file, and what the labels mean."""
+        said = self.hashed([path.name for path in self._counts], partial(_hash, variant=self._variant), "-batches")
+        return {self.name: VERSION, "files": said, "order": class_order(self._root, self._variant).tolist()}
+
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Of all files, as in the canonical class names."""
+        return np.concatenate([read_batch(path, self._variant).labels for path in self._counts])
+
+    def pixels(self, split: Split) -> Iterator[Array]:
+        """Every image of ``split``."""
+        for index in range(self.length(split)):
+            path, row = self._place(split, index)
+            yield read_batch(path, self._variant).images[row]
 
 
 def training_files(root: Path, variant: Variant) -> list[Path]:
@@ -185,10 +197,10 @@ def class_order(root: Path, variant: Variant) -> npt.NDArray[np.int64]:
     return np.array([variant.classes.index(name) for name in names], np.int64)
 
 
-@lru_cache(maxsize=64)
 def _hash(path: Path, variant: Variant) -> str:
-    """Of the file's bytes would change with every copy's protocol; pixels and labels are what counts."""
+    """Of the file's bytes would change with every copy's protocol; pixels and labels are what counts.
+
+    The labels are those of the file: the meta file, which names them, may change while this one does not.
+    """
     batch = read_batch(path, variant)
-    found = hashlib.sha256(np.ascontiguousarray(batch.images).tobytes())
-    found.update(batch.labels.tobytes())
-    return found.hexdigest()
+    return digest_rows(batch.images, np.argsort(class_order(path.parent, variant))[batch.labels])

@@ -11,12 +11,13 @@ from ttt_bench.domains.cifar.arrays import Cifar101, files
 from ttt_bench.domains.cifar.batches import (
     HUNDRED_CLASSES,
     TEN_CLASSES,
+    Cifar,
     Variant,
     class_order,
     read_batch,
     training_files,
 )
-from ttt_bench.domains.cifar.corrupted import LABELS, rows_of_severity
+from ttt_bench.domains.cifar.corrupted import LABELS, CifarC, rows_of_severity
 from ttt_bench.domains.cifar.family import HUNDRED, KINDS, SEVERITIES, TEN
 from ttt_bench.domains.disk.checking import Checklist, Problem
 from ttt_bench.domains.pixels.opening import exists
@@ -61,26 +62,27 @@ def _batches(root: Path, variant: Variant) -> Checklist:
                 counts[split] += len(batch.labels) if batch else 0
     if counts != OFFICIAL:
         notes.append("a part of the data set: the whole has 50000 training and 10000 test images")
-    return Checklist((), (), problems=tuple(problems), notes=tuple(notes), counts=counts)
+    opens = (partial(Cifar, variant, root),)
+    return Checklist((), (), opens=opens, problems=tuple(problems), notes=tuple(notes), counts=counts)
 
 
 def cifar10c(root: Path) -> Checklist:
     """Every kind of CIFAR-10-C."""
-    return _corrupted(root, len(TEN))
+    return _corrupted(root, TEN)
 
 
 def cifar100c(root: Path) -> Checklist:
     """Every kind of CIFAR-100-C."""
-    return _corrupted(root, len(HUNDRED))
+    return _corrupted(root, HUNDRED)
 
 
-def _corrupted(root: Path, classes: int) -> Checklist:
+def _corrupted(root: Path, names: tuple[str, ...]) -> Checklist:
     problems: list[Problem] = []
     found = {}
     for kind in KINDS:
         path = root / f"{kind}.npy"
         if exists(path):
-            found[kind] = _tried(partial(rows_of_severity, path, root / LABELS, classes), problems)
+            found[kind] = _tried(partial(rows_of_severity, path, root / LABELS, len(names)), problems)
     counts = sorted({count for count in found.values() if count})
     absent = [kind for kind in KINDS if kind not in found]
     notes = [f"{len(found)} of {len(KINDS)} kinds, {len(SEVERITIES)} severities each"]
@@ -91,7 +93,9 @@ def _corrupted(root: Path, classes: int) -> Checklist:
     elif counts and counts[0] != OFFICIAL["test"]:
         notes.append(f"a part of the data set: {counts[0]} images a severity, the whole has 10000")
     shown = {"test": counts[0]} if counts else {}
-    return Checklist((), (), problems=tuple(dict.fromkeys(problems)), notes=tuple(notes), counts=shown)
+    sound = next((kind for kind, count in found.items() if count), None)  # the labels are the same for all
+    opens = (partial(CifarC, "cifar-c", names, f"{sound}-1", root),) if sound else ()
+    return Checklist((), (), opens=opens, problems=tuple(dict.fromkeys(problems)), notes=tuple(notes), counts=shown)
 
 
 def cifar101(root: Path) -> Checklist:
@@ -100,5 +104,6 @@ def cifar101(root: Path) -> Checklist:
     domain = _tried(lambda: Cifar101(root, (32, 32)), problems)
     note = f"read from {files(root)[0].name}"
     return Checklist(
-        (), (), problems=tuple(problems), notes=(note,), counts={"test": domain.length("test")} if domain else {}
-    )
+        (), (), opens=(partial(Cifar101, root),), problems=tuple(problems), notes=(note,),
+        counts={"test": domain.length("test")} if domain else {},
+    )  # fmt: skip

@@ -25,6 +25,7 @@ import numpy as np
 from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
 from ttt_bench.domains.corruptions.kinds import CORRUPTIONS
 from ttt_bench.domains.corruptions.tables import KINDS, check_corruption, parameters_for
+from ttt_bench.identity import identity
 from ttt_bench.tasks import get_task
 
 VERSION = 2
@@ -56,6 +57,15 @@ class Corrupted(Domain):
         image = CORRUPTIONS[self._kind](clean.image, self._parameters, rng)
         return dataclasses.replace(clean, image=image)
 
+    def sample_key(self, split: Split, index: int) -> str:
+        """That of the clean sample, with the corruption and what seeds it."""
+        clean = self._domain.sample_key(split, index)
+        return identity({**self._corruption(), "of": clean, "split": split, "index": index}) if clean else ""
+
+    def left_out(self) -> frozenset[str]:
+        """Those of the clean domain."""
+        return self._domain.left_out()
+
     def notes(self) -> tuple[str, ...]:
         """Those of the clean domain."""
         return self._domain.notes()
@@ -66,9 +76,12 @@ class Corrupted(Domain):
 
     def content(self) -> Any:
         """The clean content and the corruption with its parameters."""
+        return {**self._corruption(), "of": self._domain.content()}
+
+    def _corruption(self) -> dict[str, Any]:
         return {
             "corrupted": VERSION, "seed": SEED, "kind": self._kind, "severity": self._severity,
-            "parameters": self._parameters, "of": self._domain.content(),
+            "parameters": self._parameters,
         }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ttt_bench.domains.pixels.plausible import Tally
 from ttt_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from ttt_bench.domains.disk.reader import FileDomain
+    from ttt_bench.domains.disk.reader import DiskDomain, FileDomain
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -46,10 +46,10 @@ class Checklist:
     usual_size: tuple[int, int] | None = None
     one_size: bool = False
     """Whether all images have one size."""
-    reader: type[FileDomain] | None = None
-    """What reads it in a sweep."""
-    open: Callable[[tuple[int, int]], FileDomain] | None = None
-    """(H, W) -> the domain as a sweep reads it."""
+    reader: FileDomain | type[FileDomain] | None = None
+    """What reads it in a sweep: tells depths from ids, and what they may be."""
+    opens: tuple[Callable[[tuple[int, int]], DiskDomain], ...] = ()
+    """(H, W) -> each of its domains as a sweep reads them."""
     problems: tuple[Problem, ...] = ()
     """Found while listing."""
     notes: tuple[str, ...] = ()
@@ -135,21 +135,21 @@ def _missing(kinds: tuple[Kind, ...], item: Item) -> list[FileError]:
 
 
 def _as_read(checklist: Checklist, report: Report, every: int) -> None:
-    """What only the domain itself can say: that it opens, its axes, and pictures that are in two splits."""
-    if checklist.open is None:
-        return
-    try:
-        domain = checklist.open(PROBED_SIZE)
-    except UserError as error:
-        # Files that are missing have been named one by one; anything else is said here and nowhere before.
-        report.problems += [] if report.problems else [Problem.of(error)]
-        return
-    try:
-        report.notes += domain.notes()
-    except UserError as error:
-        report.problems.append(Problem.of(error, "axes"))
+    """What only the domains themselves can say: that they open, their axes, and what the whole sets look like."""
+    domains: list[DiskDomain] = []
+    for opened in checklist.opens:
+        try:
+            domains.append(opened(PROBED_SIZE))
+        except UserError as error:
+            # Files that are missing have been named one by one; anything else is said here and nowhere before.
+            report.problems += [] if report.problems else [Problem.of(error)]
+    for domain in domains:
+        try:
+            report.notes += domain.notes()
+        except UserError as error:
+            report.problems.append(Problem.of(error, "axes"))
     if every == 1 and not report.problems:
-        report.problems += [Problem("implausible", text) for text in domain.twins()]
+        report.problems += [Problem("implausible", text) for domain in domains for text in domain.set_doubts()]
 
 
 def _judge_sizes(checklist: Checklist, sizes: dict[tuple[int, ...], list[Path]], report: Report) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,17 +25,21 @@ THREADS = 8
 log = logging.getLogger(__name__)
 
 
-def hash_files(root: Path, names: Iterable[str]) -> dict[str, str]:
+def hash_files(
+    root: Path, names: Iterable[str], by: Callable[[Path], str] | None = None, what: str = ""
+) -> dict[str, str]:
     """Name -> SHA-256 of its contents.
 
     Args:
         root: the folder that the names start from.
         names: relative paths with ``/``.
+        by: what makes another hash of a file, a word without blanks, instead of one of all its bytes.
+        what: names ``by``; its hashes are remembered apart.
 
     Raises:
         FileError: a file is missing or cannot be read.
     """
-    memory = _memory_of(root)
+    memory = _memory_of(root, what)
     known = _remembered(memory)
     marks = {name: _marks(root / name) for name in names}
     hashes = {name: known[name][1] for name, mark in marks.items() if name in known and known[name][0] == mark}
@@ -43,9 +47,9 @@ def hash_files(root: Path, names: Iterable[str]) -> dict[str, str]:
     if len(new) > MANY:
         log.warning("Hashing %d files below %s, once; --trust-names does without.", len(new), root)
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        hashes.update(zip(new, pool.map(lambda name: _hash(root / name), new), strict=True))
+        hashes.update(zip(new, pool.map(lambda name: (by or _hash)(root / name), new), strict=True))
     if new:
-        _remember(memory, marks, hashes)
+        _remember(memory, {**known, **{name: (mark, hashes[name]) for name, mark in marks.items()}})
     return {name: hashes[name] for name in marks}
 
 
@@ -73,9 +77,9 @@ def memory_folder() -> Path | None:
     return Path(base) / "ttt_bench" / "contents" if Path(base).is_absolute() else None
 
 
-def _memory_of(root: Path) -> Path | None:
+def _memory_of(root: Path, what: str) -> Path | None:
     folder = memory_folder()
-    return None if folder is None else folder / f"{identity(os.path.realpath(root))}.txt"
+    return None if folder is None else folder / f"{identity(os.path.realpath(root))}{what}.txt"
 
 
 def _remembered(memory: Path | None) -> dict[str, tuple[Marks, str]]:
@@ -96,13 +100,13 @@ def _remembered(memory: Path | None) -> dict[str, tuple[Marks, str]]:
     return found
 
 
-def _remember(memory: Path | None, marks: dict[str, Marks], hashes: dict[str, str]) -> None:
+def _remember(memory: Path | None, known: dict[str, tuple[Marks, str]]) -> None:
     if memory is None:
         return
     settled = (time.time() - UNSETTLED_SECONDS) * 1e9
     lines = [
-        " ".join((*map(str, mark), hashes[name], name))
-        for name, mark in marks.items()
+        " ".join((*map(str, mark), digest, name))
+        for name, (mark, digest) in known.items()
         if max(mark[1], mark[2]) < settled and "\n" not in name
     ]
     if not lines:

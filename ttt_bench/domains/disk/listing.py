@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ttt_bench.domains.contract import Split
 from ttt_bench.domains.disk.checking import Checklist, Item, Problem
@@ -122,8 +122,9 @@ class ListedDomain(FileDomain):
         name = self._names[split][index]
         return lambda kind: self._root / self._by_kind[kind][name]
 
-    def _split_digests(self) -> dict[str, str]:
-        return {split: digest(names) for split, names in self._names.items()}
+    def listed(self) -> dict[str, Any]:
+        """The names of each split."""
+        return {"names": {split: digest(names) for split, names in self._names.items()}}
 
 
 def listed_checklist(
@@ -143,7 +144,7 @@ def listed_checklist(
     ]
     problems = tuple(Problem.of(error) for error in listed.problems)
     opened = partial(reader, root)
-    return Checklist(reader.kinds, tuple(items), paper, usual_size, usual_size is not None, reader, opened, problems)
+    return Checklist(reader.kinds, tuple(items), paper, usual_size, usual_size is not None, reader, (opened,), problems)
 
 
 def _finder(root: Path, files: Mapping[str, Mapping[str, str]], name: str) -> Find:

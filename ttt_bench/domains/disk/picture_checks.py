@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from ttt_bench.domains.contract import SPLITS
 from ttt_bench.domains.disk.checking import Checklist, Item, Problem
@@ -15,6 +16,7 @@ def check_pictures(
 ) -> Checklist:
     """Every picture of the domains that ``opened`` opens, as their own reader lists them."""
     problems: list[Problem] = []
+    domains: list[PictureFiles] = []
     items: list[Item] = []
     for make in opened:
         try:
@@ -22,9 +24,18 @@ def check_pictures(
         except UserError as error:
             problems.append(Problem.of(error))
             continue
+        domains.append(domain)
         items += [
             Item(split, domain.image_name(split, index), domain.find(split, index))
             for split in SPLITS
             for index in range(domain.length(split))
         ]
-    return Checklist(PictureFiles.kinds, tuple(items), one_size=one_size, problems=tuple(problems), notes=notes)
+    opens = tuple(partial(_opened, domain) for domain in domains)
+    return Checklist(
+        PictureFiles.kinds, tuple(items), one_size=one_size, opens=opens, problems=tuple(problems), notes=notes
+    )
+
+
+def _opened(domain: PictureFiles, size: tuple[int, int]) -> PictureFiles:
+    """The domain that was opened to list its pictures; what is asked of it depends on no size."""
+    return domain

@@ -22,6 +22,8 @@ from ttt_bench.domains.pixels.opening import FileError, not_listed
 TASK = "class"
 HOLD_OUT = 10
 """Every tenth training image is the validation split."""
+MANY_OF_EACH = 20
+"""With so many images for each class on average, every class occurs."""
 Labelled = tuple[str, int]
 """A file below the root, and its label."""
 SUFFIXES = (".jpeg", ".jpg", ".png")
@@ -83,6 +85,24 @@ def checked_ids(path: Path, ids: npt.NDArray[np.int64], classes: int) -> npt.NDA
     return ids
 
 
+def label_doubts(labels: npt.NDArray[np.int64], classes: Sequence[str]) -> tuple[str, ...]:
+    """Whether numbered labels seem to count from another number than 0, in words.
+
+    Args:
+        labels: (N,), all between 0 and ``len(classes) - 1``.
+        classes: names by label.
+    """
+    if len(labels) < MANY_OF_EACH * len(classes):
+        return ()
+    counts = np.bincount(labels, minlength=len(classes))
+    return tuple(
+        f"none of {len(labels)} images is of the {place} class, {label} ({classes[label]}): "
+        "are the labels counted from 0, and is this the right set of classes?"
+        for place, label in (("first", 0), ("last", len(classes) - 1))
+        if not counts[label] and counts.any()
+    )
+
+
 class PictureFiles(FileDomain):
     """Pictures in files, one label each; grey ones are read as RGB.
 
@@ -93,6 +113,7 @@ class PictureFiles(FileDomain):
         classes: names; position = label.
         files: split -> pictures with their labels.
         version: of the reader.
+        numbered: whether the labels stand as numbers in a list, which may count from one.
     """
 
     tasks = (TASK,)
@@ -106,9 +127,10 @@ class PictureFiles(FileDomain):
         classes: tuple[str, ...],
         files: dict[Split, list[Labelled]],
         version: int,
+        numbered: bool = False,
     ) -> None:
         super().__init__(root, size)
-        self.name, self.classes, self._version = name, classes, version
+        self.name, self.classes, self._version, self._numbered = name, classes, version, numbered
         self._listed: dict[Split, list[Labelled]] = {}
         for split, listed in files.items():
             kept = set(self._kept([file for file, _ in listed]))
@@ -133,13 +155,22 @@ class PictureFiles(FileDomain):
         return self._listed[split][index][0]
 
     def described(self) -> dict[str, Any]:
-        """The reader's version, and the pictures of each split with their labels."""
-        splits = {split: digest(f"{file} {label}" for file, label in self._listed.get(split, ())) for split in SPLITS}
-        return {"pictures": self._version, "splits": splits}
+        """The reader's version."""
+        return {"pictures": self._version}
 
-    def doubts(self) -> tuple[str, ...]:
-        """Pictures that are in two splits."""
-        return tuple(f"{self.name}: {text}" for text in self.twins())
+    def listed(self) -> dict[str, Any]:
+        """The pictures of each split with their labels."""
+        splits = {split: digest(f"{file} {label}" for file, label in self._listed.get(split, ())) for split in SPLITS}
+        return {"splits": splits}
+
+    def sample_key(self, split: Split, index: int) -> str:
+        """With the label, which stands in no file of the picture's own."""
+        return f"{super().sample_key(split, index)}-{self._listed[split][index][1]}"
+
+    def set_doubts(self) -> tuple[str, ...]:
+        """Pictures that are in two splits, and labels that seem to count from elsewhere."""
+        labels = [label for files in self._listed.values() for _, label in files] if self._numbered else []
+        return (*super().set_doubts(), *label_doubts(np.array(labels, np.int64), self.classes))
 
 
 def list_pictures(folder: Path) -> list[str]:

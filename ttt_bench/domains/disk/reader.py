@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +20,22 @@ from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.kinds import Find, Kind, load
 from ttt_bench.domains.pixels.opening import FileError
 from ttt_bench.domains.pixels.plausible import Limits, Tally
+from ttt_bench.identity import identity
 
 PROBED = 8
 """Images on which the axes of normals are measured, and depths and ids looked at, spread over the splits."""
 SHOWN = 5
 
 
-class FileDomain(Domain):
+class DiskDomain(Domain):
+    """A domain that is read from files."""
+
+    def set_doubts(self) -> tuple[str, ...]:
+        """What is implausible about the set as a whole, in words."""
+        return ()
+
+
+class FileDomain(DiskDomain):
     """Images that are files below one folder, each with a file of every kind.
 
     Args:
@@ -34,13 +43,13 @@ class FileDomain(Domain):
         size: (H, W).
     """
 
-    kinds: ClassVar[tuple[Kind, ...]]
+    kinds: tuple[Kind, ...]
     """What every image has, the image itself first."""
-    depth_kind: ClassVar[str] = ""
+    depth_kind: str = ""
     """The kind that is read as metres, 0 = missing; empty: there is none."""
-    ids_kind: ClassVar[str]
-    normals_kind: ClassVar[str] = ""
-    limits: ClassVar[Limits] = Limits()
+    ids_kind: str = ""
+    normals_kind: str = ""
+    limits: Limits = Limits()
 
     def __init__(self, root: Path, size: tuple[int, int]) -> None:
         self.size = size
@@ -62,7 +71,11 @@ class FileDomain(Domain):
 
     @abstractmethod
     def described(self) -> dict[str, Any]:
-        """What decides the pixels besides the files: version, splits, definitions."""
+        """What decides the pixels of every image besides its files: version, definitions."""
+
+    @abstractmethod
+    def listed(self) -> dict[str, Any]:
+        """Which images each split has, as hashes."""
 
     def evidence(self, content: Mapping[str, Array]) -> Evidence:
         """What an image says about the axes of its normals, for readers that have depth and normals.
@@ -87,10 +100,20 @@ class FileDomain(Domain):
 
     @cached_property
     def _content(self) -> Any:
-        axes = {"axes": self.axes.signs} if self.axes else {}
         trusted = {"names only": True} if self._options.trust_names else {}
         files = digest(sorted(self._lines()))
-        return {**self.described(), "files": files, **axes, **trusted}
+        return {**self._decoded_by, **self.listed(), "files": files, **trusted}
+
+    @cached_property
+    def _decoded_by(self) -> dict[str, Any]:
+        """What decides an image besides its own files."""
+        return {**self.described(), **({"axes": self.axes.signs} if self.axes else {})}
+
+    def sample_key(self, split: Split, index: int) -> str:
+        """The contents of the image's files, its name, and how they are read."""
+        find, name = self.find(split, index), self.image_name(split, index)
+        files = {kind.name: self._files[self._relative(find(kind.name))] for kind in self.kinds}
+        return identity({"by": self._decoded_by, "size": self.size, "name": name, "files": files})
 
     @cached_property
     def _files(self) -> dict[str, str]:
@@ -123,12 +146,13 @@ class FileDomain(Domain):
         Raises:
             UserError: they fit no convention.
         """
-        if not (self.depth_kind and self.normals_kind):
-            return None
+        return self._measured() if self.depth_kind and self.normals_kind else None
+
+    def _measured(self) -> Axes:
         evidence = [self.evidence(content) for content in self._probes()]
         return measure_axes(evidence or [np.zeros((5, 3))], self.usual_signs, str(self._root))
 
-    usual_signs: ClassVar[tuple[int, int, int]] = (1, 1, 1)
+    usual_signs: tuple[int, int, int] = (1, 1, 1)
 
     def _probes(self) -> list[dict[str, Array]]:
         """The content of some images that can be read: one bad file must not keep all others from being used."""
@@ -171,12 +195,12 @@ class FileDomain(Domain):
     def _doubts(self) -> tuple[str, ...]:
         tally = Tally(self.limits)
         for content in self._probes():
-            tally.add(content.get(self.depth_kind), content[self.ids_kind])
-        return tuple(f"{self.name}: {text}" for text in (*tally.doubts(), *self.twins()))
+            tally.add(content.get(self.depth_kind), content.get(self.ids_kind))
+        return tuple(f"{self.name}: {text}" for text in (*tally.doubts(), *self.set_doubts()))
 
-    def twins(self) -> tuple[str, ...]:
+    def set_doubts(self) -> tuple[str, ...]:
         """Pictures that occur in two splits under different names, found by their contents."""
-        if self._options.trust_names:
+        if self._options.trust_names or sum(self.length(split) > 0 for split in SPLITS) < 2:
             return ()
         places: defaultdict[str, dict[Split, str]] = defaultdict(dict)
         first = self.kinds[0].name
@@ -190,6 +214,10 @@ class FileDomain(Domain):
         example = " = ".join(f"{name} ({split})" for split, name in twice[0].items())
         plural = "picture is" if len(twice) == 1 else "pictures are"
         return (f"{len(twice)} {plural} in two splits: {example}",)
+
+    def left_out(self) -> frozenset[str]:
+        """What ``--skip-bad`` named of this data set."""
+        return frozenset(self._left_out)
 
     def _kept(self, names: list[str]) -> list[str]:
         """``names`` without those that ``--skip-bad`` leaves out."""

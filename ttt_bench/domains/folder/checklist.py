@@ -8,7 +8,7 @@ from ttt_bench.domains.contract import SPLITS
 from ttt_bench.domains.disk.checking import Checklist, Item, Problem
 from ttt_bench.domains.disk.picture_checks import check_pictures
 from ttt_bench.domains.folder.description import FILE, Description, read_description
-from ttt_bench.domains.folder.maps import MAPS, Maps, kinds_of, maps_of
+from ttt_bench.domains.folder.maps import MAPS, Maps, maps_of
 from ttt_bench.domains.folder.pictures import pictures
 from ttt_bench.domains.pixels.files import list_files
 from ttt_bench.domains.pixels.opening import is_folder
@@ -54,11 +54,11 @@ def _maps(root: Path, about: Description) -> Checklist:
     except UserError as error:
         return Checklist((), (), problems=(Problem.of(error), *_lacking(root, found)), notes=tuple(notes))
     items = tuple(
-        Item(split, f"{split} {index}", domain.find(split, index))
+        Item(split, domain.image_name(split, index), domain.find(split, index))
         for split in SPLITS
         for index in range(domain.length(split))
     )
-    return Checklist(kinds_of(about, found), items, notes=tuple(notes))
+    return Checklist(domain.kinds, items, reader=domain, opens=(lambda size: domain,), notes=tuple(notes))
 
 
 def _lacking(root: Path, found: tuple[str, ...]) -> list[Problem]:

@@ -57,8 +57,9 @@ class Depth:
 class Normal:
     """Pixels of normal/: 2 v / 255 - 1 is a component."""
 
-    axes: tuple[int, ...] = (1, 1, 1)
-    """What the components are multiplied by to be x right, y up, z towards the viewer."""
+    axes: tuple[int, ...] = ()
+    """What the components are multiplied by to be x right, y up, z towards the viewer; empty: as the depth tells,
+    where there is depth, else (1, 1, 1)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def read_description(root: Path) -> Description:
             raise UserError(f"{path}: {key} is no table.", f"Write [{key}] on a line of its own. {HINT}")
     made: dict[str, Any] = {key: _made(TABLES[key], value, path, key) for key, value in content.items()}
     found = Description(**made)
-    if len(found.normal.axes) != 3 or set(found.normal.axes) - {1, -1}:
+    if found.normal.axes and (len(found.normal.axes) != 3 or set(found.normal.axes) - {1, -1}):
         raise UserError(f"{path}: [normal] axes are three numbers, each 1 or -1.", "The usual ones are [1, 1, 1].")
     if found.depth.unit < 0:
         raise UserError(f"{path}: [depth] unit is {found.depth.unit:g}.", "It is a length in metres.")

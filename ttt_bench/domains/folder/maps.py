@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
-from ttt_bench.domains.disk.contents import hash_files, name_files
-from ttt_bench.domains.disk.options import options_now
+from ttt_bench.domains.contract import SPLITS, Sample, Split
+from ttt_bench.domains.disk.reader import FileDomain
 from ttt_bench.domains.folder.description import FILE, Depth, Description
 from ttt_bench.domains.folder.splits import in_ten, listed_splits
 from ttt_bench.domains.pixels.arrays import read_npy
+from ttt_bench.domains.pixels.axes import Axes, Evidence, Signs, agreement
 from ttt_bench.domains.pixels.files import Framing, digest, list_files, unit_normals
 from ttt_bench.domains.pixels.images import Array, read_pixels
-from ttt_bench.domains.pixels.kinds import Find, Kind, ids_up_to, load, pixels
+from ttt_bench.domains.pixels.kinds import Find, Kind, ids_up_to, pixels
 from ttt_bench.domains.pixels.opening import FileError, is_folder
-from ttt_bench.domains.pixels.planes import fit_normals
+from ttt_bench.domains.pixels.planes import Pinhole, fit_normals
+from ttt_bench.domains.pixels.plausible import Limits
+from ttt_bench.errors import UserError
 
-VERSION = 1
+VERSION = 2
 MAPS = ("semseg", "depth", "normal", "edge")
 """Folders beside images/, which are also the tasks."""
 SUFFIXES = {"depth": (".png", ".npy")}
@@ -69,6 +71,14 @@ def kinds_of(about: Description, maps: tuple[str, ...]) -> tuple[Kind, ...]:
     return (Kind("images", pixels("photo")), *(made[name] for name in maps))
 
 
+def limits_of(about: Description) -> Limits:
+    """What nobody's depths are, and the ids that a set of many images has."""
+    semseg = about.semseg
+    last = semseg.first_id + len(semseg.classes) - 1
+    void = tuple(i for i in range(256) if i in semseg.ignore or i < semseg.first_id)
+    return Limits(depth=(0.1, 100.0), where="metres", largest_id=last, void=void, always_void=False)
+
+
 def _unknown_id(first: int, last: int, ignore: tuple[int, ...], values: Array) -> str:
     known = np.isin(values, ignore) | (values >= first)
     if not known.all():
@@ -76,7 +86,7 @@ def _unknown_id(first: int, last: int, ignore: tuple[int, ...], values: Array) -
     return ids_up_to(last)(np.where(np.isin(values, ignore), first, values))
 
 
-class Maps(Domain):
+class Maps(FileDomain):
     """Pictures with a map for each task.
 
     Args:
@@ -90,9 +100,14 @@ class Maps(Domain):
     """
 
     def __init__(self, name: str, root: Path, size: tuple[int, int], about: Description) -> None:
-        self.name, self.size = name, size
-        self._root, self._about, self._options = root, about, options_now()
+        super().__init__(root, size)
+        self.name, self._about = name, about
         self._maps = maps_of(root)
+        self.kinds = kinds_of(about, self._maps)
+        self.depth_kind, self.ids_kind, self.normals_kind = (
+            kind if kind in self._maps else "" for kind in ("depth", "semseg", "normal")
+        )
+        self.limits = limits_of(about)
         fitted = about.camera is not None and "depth" in self._maps and "normal" not in self._maps
         self.tasks = tuple(task for task in MAPS if task in self._maps or (task == "normal" and fitted))
         self.classes = about.semseg.classes if "semseg" in self.tasks else ()
@@ -101,9 +116,9 @@ class Maps(Domain):
                 f"{root / FILE} does not name the classes of semseg/.", 'Add [semseg] with classes = ["wall", ...].'
             )
         self.edge_definition = EDGE_DEFINITION if "edge" in self.tasks else ""
-        self._names, self._files = self._listed()
+        self._names, self._found = self._names_and_files()
 
-    def _listed(self) -> tuple[dict[Split, list[str]], dict[str, dict[str, str]]]:
+    def _names_and_files(self) -> tuple[dict[Split, list[str]], dict[str, dict[str, str]]]:
         files = {
             kind: list_files(self._root / kind, SUFFIXES.get(kind, (".png", ".jpg", ".jpeg")))
             for kind in ("images", *self._maps)
@@ -112,7 +127,8 @@ class Maps(Domain):
         if not names:
             raise FileError(f"{self._root / 'images'} holds no pictures.", "They are PNG or JPEG files.", "missing")
         listed = listed_splits(self._root, self._about.splits)
-        splits = in_ten(names) if listed is None else {s: [_stem(n) for n in given] for s, given in listed.items()}
+        given = in_ten(names) if listed is None else {s: [_stem(n) for n in given] for s, given in listed.items()}
+        splits = {split: self._kept(some) for split, some in given.items()}
         for kind, found in files.items():
             lacking = [name for given in splits.values() for name in given if name not in found]
             if lacking:
@@ -129,12 +145,45 @@ class Maps(Domain):
     def find(self, split: Split, index: int) -> Find:
         """Kind -> the file of an image."""
         name = self._names[split][index]
-        return lambda kind: self._root / kind / self._files[kind][name]
+        return lambda kind: self._root / kind / self._found[kind][name]
+
+    def image_name(self, split: Split, index: int) -> str:
+        """Its file's name without the ending."""
+        return self._names[split][index]
+
+    def evidence(self, content: Mapping[str, Array]) -> Evidence:
+        """What one image says about the axes of its normals."""
+        height, width = content["depth"].shape
+        # For signs a field of view of about 60 degrees is near enough.
+        guess = Pinhole(0.87 * width, 0.87 * width, width / 2, height / 2)
+        camera = self._about.camera.pinhole if self._about.camera else guess
+        return agreement(content["depth"], unit_normals(content["normal"], (1, 1, 1)), camera)
+
+    @cached_property
+    def axes(self) -> Axes | None:
+        """As the description says, as the depth tells, or both.
+
+        Raises:
+            UserError: they contradict each other, or the depth fits no convention.
+        """
+        if not self.normals_kind:
+            return None
+        said: Signs = self._about.normal.axes or (1, 1, 1)  # type: ignore[assignment]
+        if not self.depth_kind:
+            return Axes(said, f"as {FILE} says" if self._about.normal.axes else "assumed, as there is no depth")
+        self.usual_signs = said
+        measured = self._measured()
+        if self._about.normal.axes and measured.signs != said:
+            raise UserError(
+                f"{self._root / FILE}: [normal] axes are {list(said)}; the depth says {list(measured.signs)}: "
+                f"{measured.origin}.",
+                "Correct them, or leave the line out: the depth then decides.",
+            )
+        return measured
 
     def sample(self, split: Split, index: int) -> Sample:
         """Read image ``index`` of ``split``."""
-        self.check_index(split, index)
-        content = load(kinds_of(self._about, self._maps), self.find(split, index))
+        content = self.load(split, index)
         framing = Framing(content["images"].shape[:2], self.size)
         labels = {task: self._label(task, content, framing) for task in self.tasks}
         return Sample(framing.image(content["images"]), labels)
@@ -148,27 +197,18 @@ class Maps(Domain):
         if task == "depth":
             depth = content["depth"]
             return framing.labels(np.where(depth > 0, depth, np.float32(255)))[None]
-        if "normal" in content:
-            x, y, z = self._about.normal.axes
-            return framing.labels(unit_normals(content["normal"], (x, y, z)))
+        if self.axes is not None:
+            return framing.labels(unit_normals(content["normal"], self.axes.signs))
         assert self._about.camera is not None
         return framing.labels(fit_normals(content["depth"], self._about.camera.pinhole))
 
-    def content(self) -> Any:
-        """The reader's version, the description, and the contents of all files by split."""
-        return self._content
+    def described(self) -> dict[str, Any]:
+        """The reader's version, and the description."""
+        return {"folder": VERSION, "about": self._about}
 
-    @cached_property
-    def _content(self) -> Any:
-        hashed = (name_files if self._options.trust_names else hash_files)(self._root, list(self._paths()))
-        splits = {split: digest(self._names.get(split, ())) for split in SPLITS}
-        files = digest(f"{name} {said}" for name, said in sorted(hashed.items()))
-        return {"folder": VERSION, "about": self._about, "splits": splits, "files": files}
-
-    def _paths(self) -> Iterator[str]:
-        for names in self._names.values():
-            for name in names:
-                yield from (f"{kind}/{self._files[kind][name]}" for kind in ("images", *self._maps))
+    def listed(self) -> dict[str, Any]:
+        """The names of each split."""
+        return {"splits": {split: digest(self._names.get(split, ())) for split in SPLITS}}
 
 
 def _stem(name: str) -> str:

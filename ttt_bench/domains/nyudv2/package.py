@@ -89,8 +89,8 @@ class NYUDv2Package(ListedDomain):
     limits = LIMITS
 
     def described(self) -> dict[str, Any]:
-        """The layout, the frames of each split, and what an edge is."""
-        return {"nyudv2": VERSION, "layout": "package", "edge": EDGE_DEFINITION, "frames": self._split_digests()}
+        """The layout, and what an edge is."""
+        return {"nyudv2": VERSION, "layout": "package", "edge": EDGE_DEFINITION}
 
     def evidence(self, content: Mapping[str, Array]) -> Evidence:
         """What one frame says about the axes of its normals."""

@@ -93,8 +93,8 @@ class Pascal(ListedDomain):
     limits = Limits(largest_id=len(CLASSES), void=(0, 255))
 
     def described(self) -> dict[str, Any]:
-        """The images of each split, and what an edge is."""
-        return {"pascal": VERSION, "edge": EDGE_DEFINITION, "names": self._split_digests()}
+        """The reader's version, and what an edge is."""
+        return {"pascal": VERSION, "edge": EDGE_DEFINITION}
 
     @cached_property
     def axes(self) -> Axes:

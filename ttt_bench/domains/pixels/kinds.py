@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class Kind:
 
 def pixels(content: Content) -> Callable[[Path], Array]:
     """What reads an image file whose pixels mean ``content``."""
-    return lambda path: read_pixels(path, content)
+    return partial(read_pixels, content=content)
 
 
 def ids_up_to(largest: int, void: int | None = None) -> Callable[[Array], str]:

@@ -27,10 +27,14 @@ class Limits:
     depth: tuple[float, float] | None = None
     """Typical metres (the median over images of their medians): at least and at most."""
     usual_depth: float = 2.6
+    where: str = "indoor metres"
+    """What the depths are thought to be, in words."""
     largest_id: int = 0
     """The last class id."""
     void: tuple[int, ...] = ()
-    """Ids of pixels without a class; every real data set has some."""
+    """Ids of pixels without a class."""
+    always_void: bool = True
+    """Whether every set has pixels without a class."""
     shares: tuple[float, ...] = ()
     """Usual shares of the ids from 0 on, where they were counted."""
     others: tuple[int, ...] = ()
@@ -72,7 +76,7 @@ class Tally:
         names = " or ".join(map(str, near))
         how = f"divide by {names}" if typical > high else f"multiply by {names}"
         return (
-            f"a typical depth of {typical:.3g} m cannot be indoor metres ({low:g} to {high:g} m are usual): "
+            f"a typical depth of {typical:.3g} m cannot be {self.limits.where} ({low:g} to {high:g} m are usual): "
             f"the likely scale is off by {names} ({how})"
         )
 
@@ -85,7 +89,7 @@ class Tally:
         top, last = max(classes), self.limits.largest_id
         void = ", ".join(map(str, self.limits.void))
         hint = f"are the ids counted from 0? Classes go from {_first(self.limits)} to {last}, void is {void}"
-        if self.images > 1 and not any(int(i) in self.limits.void for i in present):
+        if self.limits.always_void and self.images > 1 and not any(int(i) in self.limits.void for i in present):
             return f"no pixel of {self.images} images is void ({void}); {hint}"
         short = max(self.limits.short, int(self.images >= MANY_IMAGES))
         if self.images > 1 and last - short <= top < last:

@@ -56,7 +56,7 @@ def checklist(root: Path) -> Checklist:
     if any("scene " in problem.what for problem in problems):
         remedy = f"some scenes can no longer be had from the server. {WITHOUT_SCENE} {remedy}"
     return Checklist(
-        Taskonomy.kinds, tuple(items), {}, None, True, Taskonomy, opened, tuple(problems), tuple(notes), remedy
+        Taskonomy.kinds, tuple(items), {}, None, True, Taskonomy, (opened,), tuple(problems), tuple(notes), remedy
     )
 
 

@@ -28,7 +28,8 @@ def visda(part: str, root: Path, size: tuple[int, int]) -> PictureFiles:
     Raises:
         UserError: a folder or the list is missing, or the list has something else in it.
     """
-    return PictureFiles(f"visda/{part}", root, size, CLASSES, splits_of(part, listed(part, root)), VERSION)
+    numbered = is_file(root / part / LIST)
+    return PictureFiles(f"visda/{part}", root, size, CLASSES, splits_of(part, listed(part, root)), VERSION, numbered)
 
 
 def splits_of(part: str, files: Files) -> dict[Split, Files]:

@@ -49,12 +49,19 @@ def user() -> str:
 
 
 def active(users: Iterable[str]) -> dict[str, str] | None:
-    """State by job element (``123_4`` or ``123``) of all jobs of ``users`` that wait or run; None: nobody answers."""
+    """State by job (``123``) and by element (``123_4``) of all that ``users`` have waiting or running.
+
+    None: nobody answers.
+    """
     names = sorted(set(users))
     # A number that no name belongs to is refused by squeue, unless it is one's own.
     whose = ["--me"] if names == [str(os.getuid())] else ["--user", ",".join(names)]
     text = ask("squeue", "--noheader", "--array", *whose, "--format", "%i|%T")
-    return None if text is None else {job: end.state for job, end in _table(text).items()}
+    if text is None:
+        return None
+    found = {job: end.state for job, end in _table(text).items()}
+    # A job lives as long as any of its elements.
+    return {**{job.partition("_")[0]: state for job, state in found.items()}, **found}
 
 
 def ended(jobs: Sequence[str]) -> dict[str, End]:

@@ -19,10 +19,10 @@ from ttt_bench.identity import plain
 from ttt_bench.launch.slurm import commands as queue
 from ttt_bench.launch.slurm.environment import as_slurm_sees_it
 from ttt_bench.launch.slurm.fate import fates
-from ttt_bench.launch.slurm.node_task import SweepTask
 from ttt_bench.launch.slurm.profile import Profile
 from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selection, schedule, select
 from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, latest_elements, read_submissions, records
+from ttt_bench.launch.task import SweepTask
 from ttt_bench.plan.artifacts import claim_path, done_of, standing
 from ttt_bench.plan.work import Adapt, Context, Work
 from ttt_bench.store.claims import drop_claim
