@@ -23,7 +23,7 @@ STALE_SECONDS = 60.0
 """A claim whose file has not been touched for this long is dead and may be taken over."""
 BEAT_SECONDS = 10.0
 WRITING_SECONDS = 2.0
-"""A claim that holds nothing, or nonsense, may be in the making for so long."""
+"""A claim that holds nothing yet may be in the making for so long."""
 MOST = 1e15
 """A number in a claim that is larger is nonsense and counts as 0."""
 
@@ -41,12 +41,12 @@ class ClaimState:
     def alive(self) -> bool:
         """Whether somebody still works on it: its process is not known to be gone, and it beat a moment ago."""
         # A time in the future is no heartbeat either: the file was copied, or a clock was wrong when it was made.
-        near = abs(self.age) < (STALE_SECONDS if self._whole else WRITING_SECONDS)
-        return near and not self.orphaned
+        limit = STALE_SECONDS if self._whole else 0.0 if self.content else WRITING_SECONDS
+        return abs(self.age) < limit and not self.orphaned
 
     @property
     def _whole(self) -> bool:
-        """Whether it says what every claim says; a new one is empty for a moment."""
+        """Whether it says what every claim says: what was written otherwise is nobody's."""
         numbers = [self.content.get(key, 0) for key in ("done", "total", "first", "beat")]
         return all(isinstance(each, (int, float)) for each in (self.content.get("started"), *numbers))
 
