@@ -10,6 +10,7 @@ from typing import Any
 from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.errors import UserError
 from ttt_bench.files import UnwritableError
+from ttt_bench.report.ending import Ending
 from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
 
 
@@ -30,6 +31,7 @@ def make_report(
     """
     from ttt_bench.provenance import command
     from ttt_bench.report import score_folder, terminal_table, write_report
+    from ttt_bench.report.ending import ending
     from ttt_bench.report.terminal import WIDTH
 
     if not folder.is_dir():
@@ -39,7 +41,7 @@ def make_report(
     with console.status("Making tables"):
         report = score_folder(folder, chosen, fixed_step=fixed_step)
     screen = wide(WIDTH)
-    table = terminal_table(report, screen.width)
+    table, said = terminal_table(report, screen.width), ending(report)
     warn(report.warnings)
     screen.show(table)
     try:
@@ -48,13 +50,13 @@ def make_report(
     except UnwritableError as error:
         hint = "Write the report elsewhere with --to FOLDER, or make room or ask for permission where it goes."
         raise UserError(error.message, hint) from error
-    _say_where(report.paths)
+    say_ending(report.paths, said)
     if target is None:
         plain = PlainConsole(width=screen.width, file=io.StringIO(), record=True)
         plain.print("\n".join(f"WARNING: {line}" for line in report.warnings), end="\n" * bool(report.warnings))
         plain.show(table)
         paths = tuple(str(path.relative_to(folder)) for path in report.paths)
-        write_stamp(folder, Stamp(inputs, plain.export_text(), paths))
+        write_stamp(folder, Stamp(inputs, plain.export_text(), paths, (said.verdict, said.next)))
 
 
 def show_again(folder: Path, figures: bool) -> bool:
@@ -63,7 +65,7 @@ def show_again(folder: Path, figures: bool) -> bool:
     if stamp is None or stamp.inputs != inputs_of(folder, _options("", figures, None)):
         return False
     console.print(stamp.text, end="")
-    _say_where([folder / path for path in stamp.paths])
+    say_ending([folder / path for path in stamp.paths], Ending(*stamp.ending))
     return True
 
 
@@ -71,11 +73,13 @@ def _options(metrics: str, figures: bool, fixed_step: int | None) -> dict[str, A
     return {"metrics": metrics, "figures": figures, "fixed_step": fixed_step}
 
 
-def _say_where(paths: Sequence[Path]) -> None:
-    """The page to open first, then the figures, then the folders of the rest."""
-    pictures = [path for path in paths if path.suffix == ".png"]
+def say_ending(paths: Sequence[Path], said: Ending) -> None:
+    """Where the rest lies, then the three lines that a newcomer needs: what was found, the page, what to try next."""
     rest = sorted({path.parent for path in paths if path.suffix not in (".png", ".pdf")})
-    console.print(f"report: {paths[0]}")
-    for path in pictures:
-        console.print(f"figure: {path}")
+    pictures = [path for path in paths if path.suffix == ".png"]
+    for folder in sorted({path.parent for path in pictures}):
+        console.print(f"figures: {sum(path.parent == folder for path in pictures)} in {folder}")
     console.print("tables and data: " + ", ".join(map(str, rest)))
+    console.print(f"verdict: {said.verdict}", style="bold")
+    console.print(f"page:    {paths[0]}", style="bold")
+    console.print(f"next:    {said.next}", style="bold")

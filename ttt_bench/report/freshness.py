@@ -28,6 +28,8 @@ class Stamp:
     """The table as it was printed."""
     paths: tuple[str, ...]
     """Files written, below the folder."""
+    ending: tuple[str, str] = ("", "")
+    """The verdict, and what to try next."""
 
 
 def inputs_of(folder: Path, options: dict[str, Any]) -> str:
@@ -65,8 +67,11 @@ def read_stamp(folder: Path) -> Stamp | None:
     """The stamp of the report in ``folder``, if it is readable and all files of the report are there."""
     try:
         content = read_object(_place(folder))
-        stamp = Stamp(str(content["inputs"]), str(content["text"]), tuple(map(str, content["paths"])))
-    except (UserError, KeyError, TypeError):
+        verdict, following = map(str, content["ending"])
+        stamp = Stamp(
+            str(content["inputs"]), str(content["text"]), tuple(map(str, content["paths"])), (verdict, following)
+        )
+    except (UserError, KeyError, TypeError, ValueError):
         return None  # never made, or damaged: the report is made (again)
     return stamp if stamp.paths and all((folder / path).is_file() for path in stamp.paths) else None
 

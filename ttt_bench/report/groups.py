@@ -14,7 +14,7 @@ from ttt_bench.report.runs import BASE, BN, Block, Run
 from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
 from ttt_bench.report.selection import DEFAULT_FIXED_STEP
 from ttt_bench.report.uncertainty import UNKNOWN, Uncertainty
-from ttt_bench.tasks import Metric
+from ttt_bench.tasks import TASKS, Metric
 
 ABSENT = "–"
 """In place of a setting that a variant does not have."""
@@ -97,7 +97,7 @@ class Group:
         by_model = {s.run.cell.get("checkpoint"): s.run.summary for row in self.rows for s in row.runs}
         stored = [summary["source_scores"] for summary in by_model.values() if summary.get("source_scores")]
         scores = [
-            f"{metric.title} {metric.display(float(np.mean([scores[metric.id] for scores in stored])))} {metric.unit}"
+            f"{_named(metric)} {metric.display(float(np.mean([scores[metric.id] for scores in stored])))} {metric.unit}"
             for metric in self.metrics
             if stored and all(metric.id in scores for scores in stored)
         ]
@@ -107,6 +107,10 @@ class Group:
     def row(self, method: str) -> Row | None:
         """The first row of a method."""
         return next((row for row in self.rows if row.method == method), None)
+
+
+def _named(metric: Metric) -> str:
+    return metric.title if metric.says_task else f"{TASKS[metric.task].title} {metric.title}"
 
 
 def make_groups(

@@ -1,11 +1,14 @@
-"""The report on a terminal: one compact table per pair, at most 100 columns wide."""
+"""The report on a terminal: one compact table per pair, as wide as the terminal, and what follows from it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,41 +19,47 @@ from ttt_bench.report.tables import Column, bold, delta_column, metric_column, s
 if TYPE_CHECKING:
     from ttt_bench.report.result import Report
 
-WIDTH = 100
+WIDTH = 80
+"""Columns where there is no terminal: the narrowest that people use."""
 LONGEST_NAME = 18
 
 
 def terminal_table(report: Report, width: int = WIDTH) -> Table:
-    """The main numbers for a terminal, one table per pair under its heading.
+    """The main numbers for a terminal, one table per pair under its heading; what is found in words: ``ending``.
 
-    A terminal narrower than ``WIDTH`` goes without the synchronisation columns.
+    Where a table would be wider than ``width``, columns are left out, what matters least first; names never.
     """
     grid = Table.grid()
-    sync = width >= WIDTH
+    same: set[str] = set()
     for group in report.groups:
         grid.add_row(Text(f"{group.pair}  ({group.block.title})", style="bold"))
         if group.accident_line:
             grid.add_row(Text(group.accident_line, style="yellow"))
         if group.source_line:
             grid.add_row(Text(group.source_line, style="dim"))
-        grid.add_row(_table(group, sync))
+        columns, alike = _telling(group, _columns(group))
+        same |= alike
+        grid.add_row(_fitting(group, columns, width))
         if said := _variants_line(group):
             grid.add_row(Text(said, style="dim"))
-        if group.uncertainty.verdict:
+        if group.uncertainty.verdict and len(report.groups) > 1:
             grid.add_row(Text(group.uncertainty.verdict))
-    if report.verdict:
-        grid.add_row(Text(report.verdict, style="bold"))
-    grid.add_row(
-        Text(
-            "† best step by target labels (an oracle). Tasks at the last step. Bold: best, or not to be told from it: "
-            "≈ at 5 % in Δ last and Δ−bn, within one sd elsewhere.",
-            "dim",
-        )
-    )
+    for line in (*_legend(report.groups), *sorted(same)):
+        grid.add_row(Text(line, "dim"))
     return grid
 
 
-def _columns(group: Group, sync: bool) -> list[Column]:
+def _legend(groups: Sequence[Group]) -> list[str]:
+    metrics = dict.fromkeys((m.task, m.title, m.unit) for group in groups for m in group.metrics)
+    said = "; ".join(f"{task}: {title}" + (f" ({unit})" if unit else "") for task, title, unit in metrics)
+    oracle = "† best step by target labels (an oracle). "
+    return [
+        *([f"{said}. Tasks at the last step."] if said else []),
+        f"{oracle}Bold: best, or not to be told from it: ≈ at 5 % in Δ last and Δ−bn, within one sd elsewhere.",
+    ]
+
+
+def _columns(group: Group) -> list[Column]:
     last, fixed, _, best = SELECTIONS
     columns = [metric_column(m, last, f"{m.task}{'↑' if m.higher_is_better else '↓'}") for m in group.metrics]
     columns += [
@@ -59,16 +68,50 @@ def _columns(group: Group, sync: bool) -> list[Column]:
         delta_column(best, "Δ best†"),
         delta_column(last, "Δ−bn", over_bn=True),
     ]
-    return [*columns, *sync_columns(group)] if sync else columns
+    return [*columns, *sync_columns(group)]
 
 
-def _table(group: Group, sync: bool) -> Table:
+def _telling(group: Group, columns: Sequence[Column]) -> tuple[list[Column], set[str]]:
+    """The columns without those that say in every row what Delta at the last step says, and a line about each."""
+    first = next(column for column in columns if column.key == "last/delta")
+    said = [first.show(row.mean(first.key)) for row in group.rows]
+    alike = {
+        column.head
+        for column in columns
+        if column.key in ("fixed/delta", "best/delta")
+        and [column.show(row.mean(column.key)) for row in group.rows] == said
+    }
+    lines = {f"{head}: the same as {first.head} in every row of {group.pair}." for head in alike}
+    return [column for column in columns if column.head not in alike], lines
+
+
+DISPENSABLE = ("dtw", "cs", "sv", "fixed/delta", "best/delta")
+"""Keys of the columns that a narrow terminal goes without, the first one first; then the tasks, the last one first."""
+
+
+def _fitting(group: Group, columns: Sequence[Column], width: int) -> Table:
+    kept = list(columns)
+    metrics = [column.key for column in columns if column.key.removeprefix("last/") in {m.id for m in group.metrics}]
+    going = [key for key in (*DISPENSABLE, *reversed(metrics)) if any(column.key == key for column in columns)]
+    table = _table(group, kept)
+    while going and _width(table) > width:
+        key = going.pop(0)
+        kept = [column for column in kept if column.key != key]
+        table = _table(group, kept)
+    return table
+
+
+def _width(table: Table) -> int:
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum
+
+
+def _table(group: Group, columns: Sequence[Column]) -> Table:
     narrow = _is_long(group)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     names = [_name(row, narrow) for row in group.rows]
     # A name is copied into commands: it is never broken.
     table.add_column("method", no_wrap=True, min_width=max([8, *(name.cell_len for name in names)]))
-    columns = _columns(group, sync)
     for column in columns:
         table.add_column(column.head.removesuffix(" ↑").removesuffix(" ↓"), justify="right", no_wrap=True)
     won = [bold(group, column) for column in columns]

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # test folders are no packag
 import synthetic
 
 from ttt_bench.report.build import score_folder
-from ttt_bench.report.page.commands import asked_commands
+from ttt_bench.report.commands import asked_commands
 from ttt_bench.report.page.describe import describe
 from ttt_bench.report.page.downloads import tables_of
 from ttt_bench.report.page.write import as_json, render

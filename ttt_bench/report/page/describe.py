@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ttt_bench import __version__
 from ttt_bench.names import shown
+from ttt_bench.report.commands import asked_commands
 from ttt_bench.report.page import model
-from ttt_bench.report.page.commands import asked_commands
 from ttt_bench.report.page.sections import further
 from ttt_bench.report.page.views import facets_of, make_view
 from ttt_bench.report.paper import paper_order

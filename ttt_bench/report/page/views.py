@@ -7,9 +7,9 @@ from dataclasses import fields
 
 import numpy as np
 
+from ttt_bench.report.commands import row_command
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page import model
-from ttt_bench.report.page.commands import row_command
 from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, series, steps_of
 from ttt_bench.report.page.pictures import shots_of
 from ttt_bench.report.runs import BASE, BN, Block

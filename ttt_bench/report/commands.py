@@ -39,12 +39,27 @@ def row_command(row: Row, asked: Mapping[str, str]) -> str:
         "--training": first.block.training,
         "--seeds": _seeds([scored.run for scored in row.runs]),
     }
-    words = _words(asked.get(first.cell_id, ""))
-    if words[3:4] == ["sweep"]:
-        kept = _without(words, {*narrowed, "--name"})
-    else:
-        kept = ["python", "-m", "ttt_bench", "sweep", *_own_settings(first)]
-    return shlex.join([*kept, *(word for pair in narrowed.items() if pair[1] for word in pair)])
+    known = asked.get(first.cell_id, "")
+    base = known if _is_sweep(known) else shlex.join(["python", "-m", "ttt_bench", "sweep", *_own_settings(first)])
+    return with_options(base, {option: value for option, value in narrowed.items() if value}, without=("--name",))
+
+
+def with_options(command: str, options: Mapping[str, str], without: Sequence[str] = ()) -> str:
+    """``command`` with these options, in the place of others of the same name, and without some."""
+    kept = _without(_words(command), {*options, *without})
+    return shlex.join([*kept, *(word for pair in options.items() for word in pair)])
+
+
+def last_sweep(folder: Path) -> str:
+    """The command of the last sweep that wrote into ``folder``; one that names the folder where none was kept."""
+    sweeps = SweepFolder(folder).sweeps() if any((folder / "sweeps").glob("[!.]*.json")) else []
+    commands = [shown(each["command"]) for each in sweeps if isinstance(each.get("command"), str)]
+    known = next((command for command in reversed(commands) if _is_sweep(command)), "")
+    return known or shlex.join(["python", "-m", "ttt_bench", "sweep", "--name", folder.name])
+
+
+def _is_sweep(command: str) -> bool:
+    return _words(command)[3:4] == ["sweep"]
 
 
 def method_text(run: Run) -> str:
