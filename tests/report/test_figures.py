@@ -170,3 +170,42 @@ def test_the_legend_of_many_classes_leaves_the_pictures_free(tmp_path):
     box = legend.get_window_extent()
     assert all(not axes.title.get_window_extent().overlaps(box) for axes in figure.axes if axes.get_title())
     assert all(not axes.get_window_extent().overlaps(box) for axes in figure.axes if axes.get_visible())
+
+
+def test_figures_for_a_paper_are_vector_of_column_width_and_8_points(tmp_path):
+    from synthetic import plausible, save
+
+    from ttt_bench.report.build import score_folder
+    from ttt_bench.report.figures import draw_for_paper
+    from ttt_bench.report.figures.paper import WIDTHS, paper_figures
+    from ttt_bench.report.style import method_styles
+
+    cells = [plausible(m, seed, "a->b", steps=5, batches=4) for m in ("base", "bn", "tent") for seed in (0, 1)]
+    groups = score_folder(save(tmp_path, *cells)).groups
+    paths = draw_for_paper(groups, tmp_path / "figures", "command")
+    names = sorted(path.name.split("_")[0] + "_" + path.name.split("_")[1] for path in paths)
+    assert names == [
+        "paper-double_difference-to-bn", "paper-double_trajectories", "paper-single_difference-to-bn", "paper-single_trajectories",
+    ]  # fmt: skip
+    assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
+    for name, draw in paper_figures(groups, method_styles(["base", "bn", "tent"], ())):
+        figure = draw()
+        assert figure.get_size_inches()[0] == WIDTHS[name.split("_")[0].removeprefix("paper-")][0]
+        assert figure._suptitle is None
+
+
+def test_a_difference_to_bn_needs_a_bn(tmp_path):
+    from synthetic import plausible, save
+
+    from ttt_bench.report.build import score_folder
+    from ttt_bench.report.figures.differences import compared, difference_panels
+
+    cells = [plausible(m, 0, "a->b", steps=5, batches=4) for m in ("base", "bn", "tent")]
+    [group] = score_folder(save(tmp_path / "with", *cells)).groups
+    assert [row.method for row in compared(group).rows] == ["tent"]
+    _, curve, _ = difference_panels(group)[-1]
+    [tent] = group.rows[-1].runs
+    [bn] = group.rows[1].runs
+    assert (curve(tent)[1] == tent.delta - bn.delta).all()
+    [alone] = score_folder(save(tmp_path / "without", cells[0], cells[2])).groups
+    assert compared(alone) is None

@@ -156,13 +156,42 @@ def report(
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     to: Annotated[Path | None, typer.Option(help="Write the report there; default: into the sweep's folder.")] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Say cell by cell what differs between two sweeps instead."),
+    ] = None,
+    style: Annotated[str, typer.Option(help="Of the figures: screen, or paper (8 pt, no titles, vector).")] = "screen",
     task: TaskFiles = None,
 ) -> None:
-    """Make tables and figures from whatever a sweep has finished."""
-    from ttt_bench.cli.reporting import make_report
+    """Make a page, tables and figures from whatever a sweep has finished."""
+    from ttt_bench.cli.reporting import compare_sweeps, make_report
 
     plugins.use({"task": task or ()})
-    make_report(out / name, metrics, figures, fixed_step, to)
+    if compare:
+        compare_sweeps(compare, out, metrics, fixed_step, to)
+    else:
+        make_report(out / name, metrics, figures, fixed_step, to, style)
+
+
+@app.command()
+def leaderboard(
+    folders: Annotated[list[Path], typer.Argument(help="Sweeps' folders, of several people or clusters.")],
+    published: Annotated[
+        Path | None, typer.Option(help="A CSV of published numbers: pair, method, metric, value, source.")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Metrics that enter Delta, TASK/METRIC, comma-separated.")] = "",
+    fixed_step: Annotated[
+        int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = False,
+    to: Annotated[Path, typer.Option(help="Where to write.")] = Path("leaderboard"),
+    task: TaskFiles = None,
+) -> None:
+    """Merge the sweeps of several people into one page; what cannot be compared is refused."""
+    from ttt_bench.cli.reporting import make_leaderboard
+
+    plugins.use({"task": task or ()})
+    make_leaderboard(folders, published, metrics, fixed_step, figures, to)
 
 
 @app.command()

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.table import Table
+
+from ttt_bench.choices import check_word
 from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.errors import UserError
 from ttt_bench.files import UnwritableError
+from ttt_bench.names import file_name
 from ttt_bench.report.ending import Ending
 from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
+from ttt_bench.report.page.model import Section
+from ttt_bench.report.style import STYLES
 
 
 def make_report(
-    folder: Path, metrics: str, figures: bool, fixed_step: int | None = None, target: Path | None = None
+    folder: Path,
+    metrics: str,
+    figures: bool,
+    fixed_step: int | None = None,
+    target: Path | None = None,
+    style: str = "screen",
 ) -> None:
     """Print the table of ``folder``, write its report and say where everything went.
 
@@ -25,6 +38,7 @@ def make_report(
         figures: whether to draw.
         fixed_step: of the ``fixed`` selection.
         target: where to write; ``folder`` itself when not given.
+        style: of the figures.
 
     Raises:
         UserError: there is nothing to report, or ``target`` cannot be written; the table is printed before that.
@@ -34,10 +48,10 @@ def make_report(
     from ttt_bench.report.ending import ending
     from ttt_bench.report.terminal import WIDTH
 
-    if not folder.is_dir():
-        raise UserError(f"There is no sweep in {folder}.", "Check the name and --out, or run a sweep first.")
-    chosen = [word.strip() for word in metrics.split(",") if word.strip()] or None
-    inputs = inputs_of(folder, _options(metrics, figures, fixed_step))
+    _check_there(folder)
+    check_word("--style", style, STYLES)
+    chosen = _ids(metrics)
+    inputs = inputs_of(folder, _options(metrics, figures, fixed_step, style))
     with console.status("Making tables"):
         report = score_folder(folder, chosen, fixed_step=fixed_step)
     screen = wide(WIDTH)
@@ -46,7 +60,7 @@ def make_report(
     screen.show(table)
     try:
         with console.status("Writing tables and figures"):
-            report = write_report(report, target or folder, figures=figures, command=command())
+            report = write_report(report, target or folder, figures=figures, command=command(), style=style)
     except UnwritableError as error:
         hint = "Write the report elsewhere with --to FOLDER, or make room or ask for permission where it goes."
         raise UserError(error.message, hint) from error
@@ -59,6 +73,87 @@ def make_report(
         write_stamp(folder, Stamp(inputs, plain.export_text(), paths, (said.verdict, said.next)))
 
 
+def make_leaderboard(
+    folders: Sequence[Path], published: Path | None, metrics: str, fixed_step: int | None, figures: bool, target: Path
+) -> None:
+    """Print and write one report of several folders.
+
+    Raises:
+        UserError: what they hold cannot be compared or read, or ``target`` cannot be written.
+    """
+    from ttt_bench.provenance import command
+    from ttt_bench.report import terminal_table, write_report
+    from ttt_bench.report.ending import ending
+    from ttt_bench.report.merging import contributions, merge
+    from ttt_bench.report.published import published_section, read_published
+    from ttt_bench.report.terminal import WIDTH
+
+    for folder in folders:
+        _check_there(folder)
+    numbers = () if published is None else read_published(published)
+    with console.status("Making tables"):
+        report = replace(merge(folders, _ids(metrics), fixed_step), folder=target)
+    screen = wide(WIDTH)
+    warn(report.warnings)
+    screen.show(terminal_table(report, screen.width))
+    sections = (contributions(report), *([published_section(report, numbers)] if numbers else []))
+    for section in sections:
+        screen.show(section_table(section))
+    with console.status("Writing tables and the page"):
+        written = write_report(report, target, figures=figures, command=command(), sections=sections)
+    say_ending(written.paths, ending(report))
+
+
+def compare_sweeps(
+    names: tuple[str, str], out: Path, metrics: str, fixed_step: int | None, target: Path | None
+) -> None:
+    """Say what differs between two sweeps, each a name below ``out`` or a folder, and write it as a page.
+
+    Raises:
+        UserError: one of them is not there or holds nothing.
+    """
+    from ttt_bench.provenance import command
+    from ttt_bench.report import score_folder
+    from ttt_bench.report.contrast import contrast, contrast_sections, summary, widest
+    from ttt_bench.report.page.write import write_page
+
+    folders = [out / name if (out / name).is_dir() else Path(name) for name in names]
+    for folder in folders:
+        _check_there(folder)
+    with console.status("Reading both"):
+        a, b = (score_folder(folder, _ids(metrics), fixed_step=fixed_step) for folder in folders)
+    found = contrast(a, b)
+    warn([*a.warnings, *b.warnings])
+    for line in summary(found):
+        console.print(line)
+    for match in widest(found):
+        console.print(f"{match.name}: Δ last {match.a.delta[-1]:+.2f} → {match.b.delta[-1]:+.2f}")
+        for field, own, other in match.differences:
+            console.print(f"    {field}: {own} → {other}")
+    page = (target or folders[0]) / f"compared-with-{file_name([folders[1].name], 80)}.html"
+    write_page(a, page, command(), contrast_sections(found))
+    console.print(f"page:    {page}", style="bold")
+
+
+def section_table(section: Section) -> Table:
+    """A section of the page on the terminal."""
+    table = Table(title=section.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head in section.head:
+        table.add_column(head)
+    for row in section.rows:
+        table.add_row(*row)
+    return table
+
+
+def _check_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"There is no sweep in {folder}.", "Check the name and --out, or run a sweep first.")
+
+
+def _ids(metrics: str) -> list[str] | None:
+    return [word.strip() for word in metrics.split(",") if word.strip()] or None
+
+
 def show_again(folder: Path, figures: bool) -> bool:
     """Print the last report of ``folder`` instead of making it, if it would come out the same; whether it would."""
     stamp = read_stamp(folder)
@@ -69,8 +164,8 @@ def show_again(folder: Path, figures: bool) -> bool:
     return True
 
 
-def _options(metrics: str, figures: bool, fixed_step: int | None) -> dict[str, Any]:
-    return {"metrics": metrics, "figures": figures, "fixed_step": fixed_step}
+def _options(metrics: str, figures: bool, fixed_step: int | None, style: str = "screen") -> dict[str, Any]:
+    return {"metrics": metrics, "figures": figures, "fixed_step": fixed_step, "style": style}
 
 
 def say_ending(paths: Sequence[Path], said: Ending) -> None:

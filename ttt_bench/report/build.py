@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.markup import escape_markdown, latex, markdown
 from ttt_bench.report.overview import by_block, overview_table
+from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.result import Report
-from ttt_bench.report.runs import Progress, chosen_metrics, load_runs
-from ttt_bench.report.sweep_settings import merged, read_requests, with_accidents, with_choice
+from ttt_bench.report.runs import Progress, Run, chosen_metrics, load_runs
+from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (
     TextTable,
     cost_table,
@@ -78,23 +79,54 @@ def score_folder(
     if fixed_step is not None and fixed_step < 0:
         raise UserError(f"--fixed-step is {fixed_step}.", "Steps count from 0.")
     requests = read_requests(folder)
-    chosen = chosen_metrics(merged(metrics or (), requests.metrics))
     runs, warnings = load_runs(folder, progress)
+    report = score_runs(runs, requests, metrics, fixed_step)
+    return replace(report, folder=folder, sources=(folder,), warnings=(*requests.warnings, *warnings))
+
+
+def score_runs(
+    runs: Sequence[Run],
+    requests: Requests,
+    metrics: Sequence[str] | None = None,
+    fixed_step: int | None = None,
+    noted: Callable[[Group], Group] = lambda group: group,
+) -> Report:
+    """The report of runs that are there already, wherever they come from; see ``build_report``.
+
+    ``noted`` may add notes to a table before it is written.
+    """
+    chosen = chosen_metrics(merged(metrics or (), requests.metrics))
     groups = [
-        with_choice(with_accidents(group, requests.accidents), requests)
+        noted(with_choice(with_accidents(group, requests.accidents), requests))
         for group in make_groups(runs, chosen, fixed_step, paper_order())
     ]
     groups = [replace(group, uncertainty=assess(group)) for group in groups]
     compared = paper_tables(groups, runs, fixed_step)
     tables = {group.slug: (*_tables(group), *compared.get((group.block, group.pair), ())) for group in groups}
     said = overall([group.uncertainty.standings() for group in groups])
-    return Report(folder, summary_frame(groups), (*requests.warnings, *warnings), tuple(groups), tables, said)
+    return Report(Path(), summary_frame(groups), (), tuple(groups), tables, said)
 
 
 def write_report(
-    report: Report, target: Path, progress: Progress | None = None, *, figures: bool = True, command: str = ""
+    report: Report,
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    figures: bool = True,
+    command: str = "",
+    sections: Sequence[Section] = (),
+    style: str = "screen",
 ) -> Report:
-    """Write the tables, frames and figures of ``report`` into ``target``, and nowhere else.
+    """Write the page, tables, frames and figures of ``report`` into ``target``, and nowhere else.
+
+    Args:
+        report: scored.
+        target: made when missing.
+        progress: called with (done, total, what).
+        figures: whether to draw.
+        command: how it was asked for.
+        sections: further ones of the page.
+        style: of the figures; see ``STYLES``.
 
     Returns:
         ``report`` with the paths of its files.
@@ -109,13 +141,14 @@ def write_report(
         # Figures are files: a backend that the user chose for windows must not even be looked for.
         os.environ["MPLBACKEND"] = "agg"
         # matplotlib is only worth its import when something is drawn.
-        from ttt_bench.report.figures import draw_all
+        from ttt_bench.report.figures import draw_all, draw_for_paper
 
         paths += draw_all(groups, target / "figures", command, progress)
+        paths += draw_for_paper(groups, target / "figures", command) if style == "paper" else []
     # jinja2 and the plotting library are only worth their import when a page is written.
     from ttt_bench.report.page.write import write_page
 
-    paths = [write_page(report, target / "index.html", command), *paths]
+    paths = [write_page(report, target / "index.html", command, sections), *paths]
     text = target / "report.md"
     write_text(text, _page(report, [p.relative_to(target) for p in paths]))
     return replace(report, folder=target, paths=(paths[0], text, *paths[1:]))

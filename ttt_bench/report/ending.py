@@ -31,11 +31,11 @@ def ending(report: Report) -> Ending:
 
 
 def _next(report: Report) -> str:
-    folder = report.folder
-    failed = len(SweepFolder(folder).failed())
-    if failed:
-        return f"python -m ttt_bench status {folder.name}   # {failed} pieces of work failed"
-    sweep = last_sweep(folder)
+    for folder in report.sources:
+        failed = len(SweepFolder(folder).failed())
+        if failed:
+            return f"python -m ttt_bench status {folder.name}   # {failed} pieces of work failed"
+    sweep = last_sweep(report.sources[-1])
     methods = {row.method for group in report.groups for row in group.rows}
     seeds = max((len(row.runs) for group in report.groups for row in group.rows), default=0)
     if not methods - {BASE, BN}:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from ttt_bench.report.groups import Row
 from ttt_bench.report.scoring import Scored
 from ttt_bench.store import Trajectory
-from ttt_bench.store.cell_file import CellFile
 from ttt_bench.tasks import Task
 from ttt_bench.tasks.contract import Picture
 from ttt_bench.tasks.paint import limits, paint_prediction, paint_truth
@@ -24,9 +23,7 @@ def pictures_of(row: Row) -> tuple[Scored | None, Examples]:
     """The run whose pictures stand for a row, with them; None and nothing where none were kept."""
     # The first seed that did not collapse; its file is read again, since pictures are not kept in memory.
     for scored in row.survivors:
-        with CellFile(scored.run.path) as file:
-            kept = any(name.startswith("examples/") for name in file.names)
-        if kept:
+        if scored.run.pictured:
             return scored, Trajectory.load(scored.run.path).examples
     return None, {}
 

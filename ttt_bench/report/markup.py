@@ -86,8 +86,8 @@ def _csv_cell(text: str) -> str:
 
 
 def latex(tables: Sequence[TextTable], comment: str) -> str:
-    """``tabular`` environments, one after the other; they need booktabs and xcolor."""
-    head = [f"% {shown(line)}" for line in (comment, r"needs \usepackage{booktabs,xcolor}")]
+    """``tabular`` environments, one after the other; they need booktabs alone."""
+    head = [f"% {shown(line)}" for line in (comment, r"needs \usepackage{booktabs}")]
     return "\n".join([*head, *(_latex(table) for table in tables), ""])
 
 
@@ -103,7 +103,7 @@ def _latex(table: TextTable) -> str:
 
 def _latex_entry(entry: Entry) -> str:
     text = escape_latex(entry.text)
-    marked = {"bold": rf"\textbf{{{text}}}", "oracle": rf"\textcolor{{gray}}{{\textit{{{text}}}}}"}
+    marked = {"bold": rf"\textbf{{{text}}}", "oracle": rf"\textit{{{text}}}"}
     return marked.get(entry.emphasis, text)
 
 

@@ -28,5 +28,7 @@ class Report:
     """Slug of a group -> its tables, the main one first."""
     verdict: str = ""
     """Over all tables, in words; empty with one table, which says it itself."""
+    sources: tuple[Path, ...] = ()
+    """The folders whose cells it is of."""
     paths: tuple[Path, ...] = ()
     """Every file written, the page to open first; none as long as nothing was."""

@@ -91,6 +91,8 @@ class Run:
     forwards: float
     """Mean per update, in batches."""
     backwards: float
+    pictured: bool = False
+    """Whether the cell kept pictures."""
 
     @cached_property
     def block(self) -> Block:
@@ -249,6 +251,7 @@ def _reduce(file: CellFile) -> Run:
         eval_seconds=_median(file.array("eval_seconds")),
         forwards=_mean(file.array("forwards")),
         backwards=_mean(file.array("backwards")),
+        pictured=any(name.startswith("examples/") for name in file.names),
     )
 
 

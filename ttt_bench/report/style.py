@@ -13,6 +13,9 @@ WIDTH = 7.2
 
 DPI = 220
 
+STYLES = ("screen", "paper")
+"""Of figures: with titles, as PNG and PDF; or those of a paper besides, see ``figures/paper``."""
+
 RC: Any = {
     # A dollar sign in a name is a dollar sign.
     "text.parse_math": False,

@@ -9,8 +9,10 @@ from pathlib import Path
 import matplotlib
 
 from ttt_bench.names import file_names
+from ttt_bench.report.figures import paper
 from ttt_bench.report.figures.canvas import Sketch
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
+from ttt_bench.report.figures.differences import draw_differences
 from ttt_bench.report.figures.overview import MOST_COLUMNS, MOST_LINES, colour_limit, draw_overview
 from ttt_bench.report.figures.portions import portions
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
@@ -21,25 +23,41 @@ from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import Progress
 from ttt_bench.report.style import RC, MethodStyle, method_styles
 
-__all__ = ["draw_all"]
+__all__ = ["draw_all", "draw_for_paper"]
 
 Styles = dict[str, MethodStyle]
 Draw = Callable[[], Sketch | None]
+
+
+def draw_for_paper(groups: Sequence[Group], folder: Path, command: str) -> list[Path]:
+    """Draw trajectories and differences to ``bn`` as PDF for a paper; the files written."""
+    paths = []
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC | paper.RC)
+        for name, draw in paper.paper_figures(groups, _styles(groups)):
+            figure = draw()
+            if figure is not None:
+                paths.append(paper.save(figure, folder / f"{name}.pdf", command))
+    return paths
+
+
+def _styles(groups: Sequence[Group]) -> Styles:
+    labels = list(dict.fromkeys(row.label for group in groups for row in group.rows))
+    return method_styles(labels, paper_order())
 
 
 def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Progress | None) -> list[Path]:
     """Draw every figure as PNG and PDF.
 
     Per protocol, recipe, training and size: the overview of all pairs (where there are several), synchronisation and
-    cost; per table: trajectories, stream (online only) and the picture sheet (where pictures were kept). What would be
-    too full is split into parts, see ``portions``. A figure without content is left out.
+    cost; per table: trajectories, differences to ``bn``, stream (online only) and the picture sheet (where pictures
+    were kept). What would be too full is split into parts, see ``portions``. A figure without content is left out.
 
     Returns:
         The files written.
     """
-    labels = list(dict.fromkeys(row.label for group in groups for row in group.rows))
-    styles = method_styles(labels, paper_order())
-    jobs = list(_jobs(groups, styles))
+    jobs = list(_jobs(groups, _styles(groups)))
     paths: list[Path] = []
     # The user's own settings (matplotlibrc) are for the user's figures: these look the same everywhere.
     with matplotlib.rc_context():
@@ -65,6 +83,7 @@ def _jobs(groups: Sequence[Group], styles: Styles) -> Iterator[tuple[str, Draw]]
     for group in groups:
         parts = portions([group])
         yield from _numbered(f"trajectories_{group.slug}", (partial(draw_trajectories, g, styles) for [g] in parts))
+        yield from _numbered(f"differences_{group.slug}", (partial(draw_differences, g, styles) for [g] in parts))
         yield from _numbered(f"stream_{group.slug}", (partial(draw_stream, g, styles) for [g] in parts))
         yield from _numbered(f"pictures_{group.slug}", (partial(draw_sheet, g) for [g] in parts))
     for name, members in named:

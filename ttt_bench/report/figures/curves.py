@@ -37,7 +37,7 @@ def draw_trajectories(group: Group, styles: Styles) -> Sketch | None:
     if not group.metrics:
         return None
     panels: list[tuple[str, Curve, float]] = [
-        (metric_head(m).replace(" (", "\n(", 1) if m.unit else metric_head(m), _values(m.id), m.scale)
+        (metric_head(m).replace(" (", "\n(", 1) if m.unit else metric_head(m), values_of(m.id), m.scale)
         for m in group.metrics
     ]
     panels.append(("Δ over base\n(%) ↑", lambda s: (s.run.steps, s.delta), 1.0))
@@ -45,9 +45,9 @@ def draw_trajectories(group: Group, styles: Styles) -> Sketch | None:
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for place, (panel, (title, curve, scale)) in enumerate(zip(axes, panels, strict=True)):
         panel.set_title(title)
-        _draw(panel, group, styles, curve, scale, base_line=0.0 if place == len(panels) - 1 else None)
+        draw_panel(panel, group, styles, curve, scale, base_line=0.0 if place == len(panels) - 1 else None)
     meaning = STEP_MEANS.get(group.block.protocol, "adaptation steps")
-    _finish(figure, group, styles, f"adaptation steps: {meaning}")
+    finish(figure, group, styles, f"adaptation steps: {meaning}")
     return Sketch(figure, f"{group.pair}: trajectories, {group.block.title}", cells_of([group]))
 
 
@@ -61,18 +61,22 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
     axes = figure.subplots(1, 2, sharey=True)
     for end, panel, title in ((0, axes[0], "before the updates on a batch"), (1, axes[1], "after them")):
         panel.set_title(title)
-        _draw(panel, group, styles, partial(stream_delta, end=end), 1.0, base_line=0.0)
+        draw_panel(panel, group, styles, partial(stream_delta, end=end), 1.0, base_line=0.0)
     axes[0].set_ylabel("Δ over base (%) ↑")
     x_title = "target batches seen (each point pools the last eighth of the stream)"
-    _finish(figure, group, styles, x_title)
+    finish(figure, group, styles, x_title)
     return Sketch(figure, f"{group.pair}: along the stream, {group.block.title}", cells_of([group]))
 
 
-def _values(id: str) -> Curve:
+def values_of(id: str) -> Curve:
+    """A metric over the steps."""
     return lambda s: (s.run.steps, s.run.values.get(id, np.full(len(s.run.steps), np.nan)))
 
 
-def _draw(axes: Axes, group: Group, styles: Styles, curve: Curve, scale: float, base_line: float | None) -> None:
+def draw_panel(
+    axes: Axes, group: Group, styles: Styles, curve: Curve, scale: float, base_line: float | None = None
+) -> None:
+    """Every row of a group on one pair of axes; ``base`` as a line, at ``base_line`` where that is given."""
     drawn: list[Array] = []
     for place, row in enumerate(group.rows):
         if row.method == BASE:
@@ -127,7 +131,8 @@ def _draw_collapsed(axes: Axes, scored: Scored, style: MethodStyle, curve: Curve
         axes.plot(x[known[-1]], y[known[-1]], marker="x", color=style.colour, ms=5, mew=1.2, zorder=4, clip_on=True)
 
 
-def _finish(figure: Figure, group: Group, styles: Styles, x_title: str) -> None:
+def finish(figure: Figure, group: Group, styles: Styles, x_title: str) -> None:
+    """Heading, legend and the title of the axis; room for them."""
     seeds = max(len(row.runs) for row in group.rows)
     said = f"line: mean, band: min–max over up to {seeds} runs" if seeds > 1 else "one run each"
     if any(row.collapsed_steps for row in group.rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ttt_bench import __version__
@@ -28,17 +28,18 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
-def describe(report: Report, command: str) -> model.Page:
+def describe(report: Report, command: str, sections: Sequence[model.Section] = ()) -> model.Page:
     """Everything the page shows.
 
     Args:
         report: scored, whether written or not.
         command: how it was asked for.
+        sections: further ones, shown before the report's own.
     """
     labels = list(dict.fromkeys(row.label for group in report.groups for row in group.rows))
     styles = method_styles(labels, paper_order())
     places = {label: place for place, label in enumerate(labels)}
-    asked = asked_commands(report.folder)
+    asked = {cell: line for folder in report.sources for cell, line in asked_commands(folder).items()}
     room = PICTURE_BYTES // max(len(report.groups), 1)
     runs = [s.run for group in report.groups for row in group.rows for s in row.runs]
     return model.Page(
@@ -49,8 +50,8 @@ def describe(report: Report, command: str) -> model.Page:
         selections=tuple(model.Selection(s.id, s.title, s.rule, s.oracle) for s in SELECTIONS),
         looks=tuple(_look(styles[label]) for label in labels),
         views=tuple(make_view(group, places, asked, room) for group in report.groups),
-        sections=further(report),
-        failures=_failures(report.folder),
+        sections=(*sections, *further(report)),
+        failures=tuple(loss for folder in report.sources for loss in _failures(folder)),
         provenance=_provenance(runs, sorted(set(asked.values())), command),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from ttt_bench.files import write_text
 from ttt_bench.report.page.describe import describe
 from ttt_bench.report.page.downloads import tables_of
-from ttt_bench.report.page.model import Page
+from ttt_bench.report.page.model import Page, Section
 from ttt_bench.report.result import Report
 
 SCRIPTS = ("core", "board", "charts", "curves", "points", "pictures", "tables", "start")
@@ -26,13 +27,13 @@ _SPECIAL = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element or begin a comment in it; in JSON each may be written as an escape."""
 
 
-def write_page(report: Report, path: Path, command: str) -> Path:
-    """Write ``report`` to ``path`` as one HTML file that fetches nothing.
+def write_page(report: Report, path: Path, command: str, sections: Sequence[Section] = ()) -> Path:
+    """Write ``report``, and ``sections`` beside its own, to ``path`` as one HTML file that fetches nothing.
 
     Raises:
         UnwritableError: it cannot be written.
     """
-    page = describe(report, command)
+    page = describe(report, command, sections)
     write_text(path, render(page, tables_of(report, page.sections)))
     return path
 
