@@ -203,6 +203,17 @@ def _global_hooks() -> tuple[dict[Any, Any], ...]:
 
 
 @contextmanager
+def computing_threads(count: int) -> Iterator[None]:
+    """Inside, torch computes with ``count`` threads; afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def unchanged_process(what: str, seed: int = 0) -> Iterator[None]:
     """Whatever runs inside leaves the process as it was: settings, functions, generators, modules of methods.
 

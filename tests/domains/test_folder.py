@@ -12,7 +12,7 @@ from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.disk.options import FileOptions, reading_with
 from ttt_bench.domains.folder.description import read_description
 from ttt_bench.domains.folder.maps import Maps
-from ttt_bench.domains.release import thin
+from ttt_bench.domains.pixels.thinning import thin
 from ttt_bench.domains.rooms.family import CLASSES
 from ttt_bench.errors import UserError
 

@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from domains.trees import MAKERS, draw, make_package, make_taskonomy, only
+from parity_adapters import s4t_arrays as released
 from PIL import Image
 
-from ttt_bench.domains import release as released
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.contract import SPLITS
 from ttt_bench.domains.nyudv2 import frames as nyudv2
 from ttt_bench.domains.nyudv2.package import NYUDv2Package
-from ttt_bench.domains.pascal import reader as pascal
 from ttt_bench.domains.pascal.reader import NORMAL_CLASSES, Pascal
 from ttt_bench.domains.pixels.files import digest
-from ttt_bench.domains.taskonomy import reader as taskonomy
 from ttt_bench.domains.taskonomy.reader import Taskonomy
 from ttt_bench.domains.taskonomy.scenes import CHECKSUMS, SCENES
 from ttt_bench.errors import UserError
@@ -359,20 +357,19 @@ def test_refuses_a_folder_that_is_something_else(tmp_path):
 
 
 def test_released_arrays_have_the_papers_sizes(made):
-    nyu = NYUDv2Package(made / "nyudv2-package", (32, 32)).released("test", 0, [23, 6, 32, 5, 3, 33, 4])
+    nyu = released.nyud_frame(NYUDv2Package(made / "nyudv2-package", (32, 32)), "test", 0, [23, 6, 32, 5, 3, 33, 4])
     assert {k: v.shape for k, v in nyu.items()} == {
         "image": (3, 448, 576), "semseg": (1, 448, 576), "depth": (1, 448, 576), "normals": (3, 448, 576),
         "edge": (1, 448, 576),
     }  # fmt: skip
-    voc = Pascal(made / "pascal", (32, 32)).released("test", 0, [11, 20, 5, 18, 16, 9])
+    voc = released.pascal_image(Pascal(made / "pascal", (32, 32)), "test", 0, [11, 20, 5, 18, 16, 9])
     assert {k: v.shape for k, v in voc.items()} == {
         "image": (3, 512, 512), "semseg": (1, 512, 512), "normals": (3, 512, 512), "edge": (1, 512, 512),
     }  # fmt: skip
-    task = Taskonomy(made / "taskonomy", (32, 32)).released("test", 0, [14, 7, 8, 4, 6, 13, 3])
+    task = released.taskonomy_view(Taskonomy(made / "taskonomy", (32, 32)), "test", 0, [14, 7, 8, 4, 6, 13, 3])
     assert {k: v.shape for k, v in task.items()} == {
         "rgb": (3, 256, 256), "normal": (3, 256, 256), "depth_zbuffer": (256, 256), "edge_occlusion": (256, 256),
         "segment_semantic": (256, 256),
     }  # fmt: skip
     assert task["depth_zbuffer"].max() == 1, "missing depth is 1 and unmasked there"
     assert released.pad(np.ones((85, 112)), (448, 576), 255).shape == (448, 576)
-    assert set(taskonomy.CLASSES) & set(pascal.CLASSES)

@@ -85,6 +85,18 @@ def test_it_changes_nobody_s_numbers(run, tmp_path, alone, name):
     assert (torch.get_num_threads(), torch.backends.mkldnn.enabled, np.geterr()) == before
 
 
+def test_the_plan_s_own_threads_are_blamed_on_nobody(run, tmp_path, caplog):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        code, out, err = run("sweep", *TINY, "--methods", "tent", cache=tmp_path / "cache")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert code == 0, out + err
+    assert "number of threads" not in out + err + caplog.text
+
+
 def test_workers_have_the_numbers_of_one_process(run, tmp_path, alone):
     """``--jobs`` decides how long it takes, the plan decides how many threads compute."""
     code, out, err = run("sweep", *TINY, "--methods", "ttt,tent", "--jobs", "2", cache=tmp_path / "cache")

@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from ttt_bench.launch import local, pool
-from ttt_bench.launch.local import Board, Fault, Result
+from ttt_bench.launch.board import Board
+from ttt_bench.launch.local import Fault, Result
 from ttt_bench.plan.work import Adapt, Context
 from ttt_bench.store.failures import ATTEMPTS, KINDS, kind_of
 from ttt_bench.store.folder import SweepFolder

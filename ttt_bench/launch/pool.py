@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ttt_bench import plugins
-from ttt_bench.launch.local import POLL_SECONDS, Board, Fault, Listener, Result, finish
+from ttt_bench.launch.board import Board
+from ttt_bench.launch.local import POLL_SECONDS, Fault, Listener, Result, finish
 from ttt_bench.plan.artifacts import claim_for, claim_path, is_done
 from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.claims import drop_claim

@@ -14,7 +14,8 @@ from typing import Any
 
 from ttt_bench import plugins
 from ttt_bench.errors import UserError
-from ttt_bench.launch.local import Board, Event, Result
+from ttt_bench.launch.board import Board
+from ttt_bench.launch.local import Event, Result
 from ttt_bench.launch.pool import run_pool
 from ttt_bench.machine import check_threads
 from ttt_bench.plan.artifacts import claim_path, is_done, serves

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-import torch
-
 from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
 from ttt_bench.machine import reuse_freed_memory
@@ -14,7 +12,7 @@ from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import source_data, target_data
 from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Work
-from ttt_bench.process_state import unchanged_process
+from ttt_bench.process_state import computing_threads, unchanged_process
 from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import DataNeed, validation_data
@@ -34,13 +32,8 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         UserError: bad input; anything else is a fault of the code or the machine.
     """
     reuse_freed_memory()
-    with unchanged_process(work.label), float32_products("fp32"):
-        _do(work, context, notify)
-
-
-def _do(work: Work, context: Context, notify: Notify) -> None:
-    torch.set_num_threads(context.threads)
-    _DOES[type(work)](work, context, notify)
+    with computing_threads(context.threads), unchanged_process(work.label), float32_products("fp32"):
+        _DOES[type(work)](work, context, notify)
 
 
 def _decode(work: Decode, context: Context, notify: Notify) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttt_bench.domains import release as released
+from parity_adapters import s4t_arrays as released
+from ttt_bench.domains.pixels.thinning import boundaries
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 
@@ -45,7 +46,7 @@ def _pascal(case: Case) -> Answer:
     valid = np.isin(a["in_labelmap"], a["in_normals_valid_classes"])
     return {
         "exp_image": released.imagenet_image(a["in_image"], size),
-        "exp_edge": released.edge(released.pascal_edge(a["in_labelmap"]), size),
+        "exp_edge": released.edge(boundaries(a["in_labelmap"]), size),
         "exp_semseg": released.pad(semseg, size, 255)[None],
         "exp_normals": released.normals(a["in_normals"], size, valid),
     }

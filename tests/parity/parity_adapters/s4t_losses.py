@@ -9,11 +9,12 @@ from torch import Tensor
 
 from parity_adapters.plugin import plugin
 from parity_adapters.s4t_common import OURS, label, s4t, taskonomy, tensor
+from parity_adapters.s4t_side_roads import mtinet_normal
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 from ttt_bench.tasks import IGNORE, TASKS
 from ttt_bench.tasks.edge import Edge
-from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting, mtinet_normal
+from ttt_bench.tasks.release import TASKONOMY_LOSSES, automatic_weighting
 from ttt_bench.tasks.supervision import task_losses
 from ttt_bench.tasks.tensors import masked_l1
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from parity_adapters.s4t_common import label, tensor
+from parity_adapters.s4t_side_roads import align, invpt_depth_errors, present
 from ttt_bench.parity.case import Case
 from ttt_bench.parity.runner import Answer, answers
 from ttt_bench.tasks import IGNORE, statistics
 from ttt_bench.tasks.edge import Edge
 from ttt_bench.tasks.measure import measure, moments
 from ttt_bench.tasks.normal import mean_angle
-from ttt_bench.tasks.release import align, invpt_depth_errors, present
 from ttt_bench.tasks.semseg import mean_iou
 
 

@@ -1,11 +1,11 @@
 """NYU Depth V2 in the package of ATRC and InvPT: images, edge, segmentation, normals, depth and gt_sets.
 
-Conventions: section B.2 of the S4T release as read by this project; the release's own arrays are ``released``.
+Conventions: section B.2 of the S4T release as read by this project.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,6 @@ FOLDERS = {
     "depth": (("depth",), (".npy",)), "normals": (("normals",), (".png",)), "edge": (("edge",), (".png",)),
 }  # fmt: skip
 NATIVE = (425, 560)
-PADDED = (448, 576)
-"""What the paper pads every test image to."""
 VERSION = 2
 EDGE_DEFINITION = "the package's own contours, thinned to one pixel"
 
@@ -110,25 +108,3 @@ class NYUDv2Package(ListedDomain):
             "edge": framing.lines(frame["edge"] > 127)[None].astype(np.float32),
         }
         return Sample(framing.image(frame["images"]), labels)
-
-    def released(
-        self, split: Split, index: int, ids: Sequence[int], size: tuple[int, int] = PADDED
-    ) -> dict[str, Array]:
-        """The same frame as the S4T release would have it: padded, not resized; for parity only.
-
-        Args:
-            split: train, val or test.
-            index: which frame.
-            ids: 0-based class ids in the order of the pair's classes.
-            size: (H, W) after padding.
-        """
-        from ttt_bench.domains import release as released
-
-        frame = self.load(split, index)
-        return {
-            "image": released.imagenet_image(frame["images"], size),
-            "semseg": released.nyud_semseg(frame["segmentation"], size, ids),
-            "depth": released.nyud_depth(frame["depth"], size),
-            "normals": released.normals(frame["normals"], size),
-            "edge": released.edge(frame["edge"] > 127, size),
-        }

@@ -1,11 +1,10 @@
 """PASCAL-Context with segmentation, normals and edges, in the package of ATRC and InvPT. There is no depth.
 
-Conventions: section B.3 of the S4T release as read by this project; the release's own arrays are ``released``.
+Conventions: section B.3 of the S4T release as read by this project.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from ttt_bench.domains.pascal.family import CLASSES
 from ttt_bench.domains.pixels.arrays import read_mat
 from ttt_bench.domains.pixels.axes import Axes
 from ttt_bench.domains.pixels.files import Framing, unit_normals
-from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.kinds import Kind, ids_up_to, pixels
 from ttt_bench.domains.pixels.opening import FileError
 from ttt_bench.domains.pixels.plausible import Limits
+from ttt_bench.domains.pixels.thinning import boundaries
 
 FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "images": (("JPEGImages",), (".jpg", ".jpeg")),
@@ -32,8 +31,6 @@ FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Kind of file -> folders, the first that has it counts, and how its name may end."""
 LISTS = "ImageSets/Context"
-PADDED = (512, 512)
-"""What the paper pads every test image to."""
 VERSION = 2
 EDGE_DEFINITION = "boundaries between regions of the LabelMap (459 classes) at the asked size, thinned to one pixel"
 NORMAL_CLASSES = (
@@ -108,8 +105,6 @@ class Pascal(ListedDomain):
 
     def sample(self, split: Split, index: int) -> Sample:
         """Read image ``index`` of ``split``."""
-        from ttt_bench.domains.release import pascal_edge
-
         files = self.load(split, index)
         framing = Framing(files["images"].shape[:2], self.size)
         regions, ids = framing.labels(files["parts"]), files["semseg"]
@@ -117,30 +112,6 @@ class Pascal(ListedDomain):
         labels: dict[str, npt.NDArray[Any]] = {
             "semseg": framing.labels(np.where((ids == 0) | (ids == 255), 255, ids - 1).astype(np.uint8)),
             "normal": np.where(np.isin(regions, NORMAL_CLASSES), normals, np.float32(255)),
-            "edge": pascal_edge(regions)[None].astype(np.float32),
+            "edge": boundaries(regions)[None].astype(np.float32),
         }
         return Sample(framing.image(files["images"]), labels)
-
-    def released(
-        self, split: Split, index: int, ids: Sequence[int], size: tuple[int, int] = PADDED
-    ) -> dict[str, Array]:
-        """The same image as the S4T release would have it: padded, not resized; for parity only.
-
-        Args:
-            split: train, val or test.
-            index: which image.
-            ids: VOC ids in the order of the pair's classes.
-            size: (H, W) after padding.
-        """
-        from ttt_bench.domains import release as released
-
-        files = self.load(split, index)
-        image, regions, normals = files["images"], files["parts"], files["normals"]
-        if normals.shape != image.shape:
-            raise FileError(f"{self.find(split, index)('normals')} is smaller than its image.", "", "wrong size")
-        return {
-            "image": released.imagenet_image(image, size),
-            "semseg": released.pad(released.shared_classes(files["semseg"], ids), size, 255)[None],
-            "normals": released.normals(normals, size, np.isin(regions, NORMAL_CLASSES)),
-            "edge": released.edge(released.pascal_edge(regions), size),
-        }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ttt_bench.domains.pixels.images import Array
 from ttt_bench.domains.pixels.opening import FileError, is_folder, not_listed, read_text
+from ttt_bench.domains.pixels.thinning import thin
 from ttt_bench.errors import UserError
 
 Bools = npt.NDArray[np.bool_]
@@ -131,8 +132,6 @@ class Framing:
 
         Taking the nearest native pixel instead would tear thin lines apart.
         """
-        from ttt_bench.domains.release import thin
-
         left, top, _, bottom = self.box
         scale = (bottom - top) / self.size[0]
         if scale <= 1:

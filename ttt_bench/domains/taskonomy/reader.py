@@ -1,13 +1,13 @@
 """Taskonomy (tiny): scans of real buildings with normals, depth, occlusion edges and pseudo-labels.
 
 Zamir et al.: "Taskonomy: Disentangling Task Transfer Learning", CVPR 2018. Conventions: section B.1 of the S4T
-release as read by this project; the release's own arrays are ``released``.
+release as read by this project.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,6 @@ EDGE_DEFINITION = (
     "occlusion edges of at least half the data set's own range (edge_occlusion >= 204.8), thinned to one pixel; "
     "invalid where depth is missing"
 )
-SIDE = 256
-"""What the paper resizes every image to."""
 VERSION = 2
 WITHOUT_SCENE = (
     "To go on without a scene, name it in a list for --skip-bad, or leave it out of a table "
@@ -198,28 +196,6 @@ class Taskonomy(FileDomain):
             "edge": np.where(missing, np.float32(255), lines.astype(np.float32))[None],
         }
         return Sample(Framing(files["rgb"].shape[:2], self.size).image(files["rgb"]), labels)
-
-    def released(self, split: Split, index: int, ids: Sequence[int], side: int = SIDE) -> dict[str, Array]:
-        """The same view as the S4T release would have it: everything bilinear at ``side``; for parity only.
-
-        Args:
-            split: train, val or test.
-            index: which view.
-            ids: file ids in the order of the pair's classes.
-            side: height and width.
-        """
-        from ttt_bench.domains import release as released
-
-        files = self.load(split, index)
-        depth = read_pixels(self.find(split, index)("depth_zbuffer"), "deep").astype(np.uint16)
-        edge = files["edge_occlusion"].astype(np.uint16)
-        return {
-            "rgb": released.taskonomy_image(files["rgb"], side),
-            "normal": released.taskonomy_normal(files["normal"], side),
-            "depth_zbuffer": released.taskonomy_depth(depth, side),
-            "edge_occlusion": released.taskonomy_edge(edge, side),
-            "segment_semantic": released.taskonomy_semseg(files["segment_semantic"], side, ids),
-        }
 
     def _framed(self, values: Array) -> Array:
         """Modalities may come at different resolutions of one and the same field of view."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import label
-
-from ttt_bench.domains import release as released
+from parity_adapters import s4t_arrays as released
 
 
 def test_shared_classes_number_by_position():
@@ -53,25 +51,3 @@ def test_normals_outside_the_valid_classes_are_masked():
     masked = released.normals(pixels, (1, 3), np.array([[True, False]]))
     assert (masked[:, 0, 1:] == 255).all()
     np.testing.assert_allclose(masked[:, 0, 0], 2 * 200 / 255 - 1, rtol=1e-6)
-
-
-def test_thinning_leaves_one_pixel_lines_and_their_topology():
-    bar = np.zeros((9, 20), bool)
-    bar[3:6, 2:18] = True
-    thinned = released.thin(bar)
-    assert thinned.sum() < 20
-    assert (thinned.sum(0) <= 1).all()
-    assert (thinned <= bar).all()
-    assert np.array_equal(released.thin(thinned), thinned)
-    ring = np.zeros((12, 12), bool)
-    ring[1:11, 1:11] = True
-    ring[5:7, 5:7] = False
-    assert label(~released.thin(ring))[1] == 2, "the hole must stay closed"
-
-
-def test_pascal_edges_lie_on_the_boundary():
-    labels = np.zeros((8, 8), np.uint16)
-    labels[:, 4:] = 7
-    edges = released.pascal_edge(labels)
-    assert edges[1:, 3].all(), "the two-pixel band is thinned to its left column"
-    assert edges.sum() == 7

@@ -1,7 +1,6 @@
-"""How the S4T release turns files into network inputs and labels: arrays in, arrays out.
+"""How the S4T release turns files into network inputs and labels: arrays in, arrays out, and through our readers.
 
-Not what our domains do: kept for parity, and to show what each convention is. Decoding, splits and pairing of files
-are elsewhere. Every label uses 255 for invalid.
+No domain hands these out: they show what each convention of the release is. Every label uses 255 for invalid.
 """
 
 from __future__ import annotations
@@ -13,6 +12,12 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from ttt_bench.domains.contract import Split
+from ttt_bench.domains.nyudv2.package import NYUDv2Package
+from ttt_bench.domains.pascal.reader import NORMAL_CLASSES, Pascal
+from ttt_bench.domains.pixels.images import read_pixels
+from ttt_bench.domains.pixels.thinning import boundaries
+from ttt_bench.domains.taskonomy.reader import Taskonomy
 from ttt_bench.tasks.contract import IGNORE
 
 Array = npt.NDArray[np.float32]
@@ -108,12 +113,6 @@ def normals(pixels: Integers, size: tuple[int, int], valid: npt.NDArray[np.bool_
     return _channels_first(padded)
 
 
-def pascal_edge(label_map: Integers) -> npt.NDArray[np.bool_]:
-    """(H, W) part or object ids -> thinned boundary: where the 4-neighbour Laplacian is not 0."""
-    boundary = ndimage.laplace(label_map.astype(np.int64), mode="mirror") != 0
-    return thin(boundary)
-
-
 def pad(values: npt.NDArray[np.generic], size: tuple[int, int], fill: float) -> Array:
     """Pad (H, W, ...) to ``size``, centred; an odd row or column goes to the bottom or right."""
     extra = [wanted - have for wanted, have in zip(size, values.shape[:2], strict=True)]
@@ -121,32 +120,51 @@ def pad(values: npt.NDArray[np.generic], size: tuple[int, int], fill: float) -> 
     return np.pad(values.astype(np.float32), widths, constant_values=fill)
 
 
-def thin(shape: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Thin a binary image to lines one pixel wide (Guo and Hall 1989), until nothing changes."""
-    current = shape.copy()
-    while True:
-        before = current.copy()
-        for second in (False, True):
-            current &= ~_removable(current, second)
-        if np.array_equal(before, current):
-            return current
-
-
-def _removable(image: npt.NDArray[np.bool_], second: bool) -> npt.NDArray[np.bool_]:
-    """Conditions G1, G2 and G3 of one sub-iteration, for all pixels at once."""
-    p = np.pad(image, 1)
-    h, w = image.shape
-    # x[0..7]: the neighbours east, north-east, north, ..., south-east.
-    offsets = ((1, 2), (0, 2), (0, 1), (0, 0), (1, 0), (2, 0), (2, 1), (2, 2))
-    x = [p[r : r + h, c : c + w] for r, c in offsets]
-    crossings = sum((~x[2 * i] & (x[2 * i + 1] | x[(2 * i + 2) % 8])).astype(int) for i in range(4))
-    n1 = sum((x[2 * i] | x[2 * i + 1]).astype(int) for i in range(4))
-    n2 = sum((x[2 * i + 1] | x[(2 * i + 2) % 8]).astype(int) for i in range(4))
-    fewest = np.minimum(n1, n2)
-    side = (x[5] | x[6] | ~x[3]) & x[4] if second else (x[1] | x[2] | ~x[7]) & x[0]
-    removable: npt.NDArray[np.bool_] = (crossings == 1) & (fewest >= 2) & (fewest <= 3) & ~side
-    return removable
-
-
 def _channels_first(values: npt.NDArray[np.generic]) -> Array:
     return np.ascontiguousarray(np.moveaxis(values.astype(np.float32), -1, 0))
+
+
+# --- Files, by our readers ---------------------------------------------------------------------
+
+
+def nyud_frame(
+    domain: NYUDv2Package, split: Split, index: int, ids: Sequence[int], size: tuple[int, int] = (448, 576)
+) -> dict[str, Array]:
+    """Frame ``index`` padded to ``size``; ``ids``: 0-based class ids in the order of the pair's classes."""
+    frame = domain.load(split, index)
+    return {
+        "image": imagenet_image(frame["images"], size),
+        "semseg": nyud_semseg(frame["segmentation"], size, ids),
+        "depth": nyud_depth(frame["depth"], size),
+        "normals": normals(frame["normals"], size),
+        "edge": edge(frame["edge"] > 127, size),
+    }
+
+
+def pascal_image(
+    domain: Pascal, split: Split, index: int, ids: Sequence[int], size: tuple[int, int] = (512, 512)
+) -> dict[str, Array]:
+    """Image ``index`` padded to ``size``; ``ids``: VOC ids in the order of the pair's classes."""
+    files = domain.load(split, index)
+    regions = files["parts"]
+    return {
+        "image": imagenet_image(files["images"], size),
+        "semseg": pad(shared_classes(files["semseg"], ids), size, IGNORE)[None],
+        "normals": normals(files["normals"], size, np.isin(regions, NORMAL_CLASSES)),
+        "edge": edge(boundaries(regions), size),
+    }
+
+
+def taskonomy_view(
+    domain: Taskonomy, split: Split, index: int, ids: Sequence[int], side: int = 256
+) -> dict[str, Array]:
+    """View ``index``, everything bilinear at ``side``; ``ids``: file ids in the order of the pair's classes."""
+    files = domain.load(split, index)
+    depth = read_pixels(domain.find(split, index)("depth_zbuffer"), "deep").astype(np.uint16)
+    return {
+        "rgb": taskonomy_image(files["rgb"], side),
+        "normal": taskonomy_normal(files["normal"], side),
+        "depth_zbuffer": taskonomy_depth(depth, side),
+        "edge_occlusion": taskonomy_edge(files["edge_occlusion"].astype(np.uint16), side),
+        "segment_semantic": taskonomy_semseg(files["segment_semantic"], side, ids),
+    }

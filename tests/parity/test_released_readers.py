@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from domains.trees import SCENES
+from parity_adapters import s4t_arrays as released
 from PIL import Image
 from scipy.io import savemat
 from tiny_sweep import SHARED
@@ -54,7 +55,7 @@ def test_nyudv2(tmp_path):
     np.save(tmp_path / "depth/a.npy", arrays["in_depth"])
     lists(tmp_path / "gt_sets", tmp_path)
     domain = NYUDv2Package(tmp_path, (32, 32))
-    compare(domain.released("test", 0, [23, 6, 32, 5, 3, 33, 4], (32, 36)), arrays)
+    compare(released.nyud_frame(domain, "test", 0, [23, 6, 32, 5, 3, 33, 4], (32, 36)), arrays)
 
 
 def test_pascal(tmp_path):
@@ -66,7 +67,7 @@ def test_pascal(tmp_path):
     (tmp_path / "pascal-context/trainval").mkdir(parents=True)
     savemat(tmp_path / "pascal-context/trainval/a.mat", {"LabelMap": arrays["in_labelmap"]})
     lists(tmp_path / "ImageSets/Context", tmp_path)
-    compare(Pascal(tmp_path, (32, 32)).released("test", 0, [11, 20, 5, 18, 16, 9], (32, 36)), arrays)
+    compare(released.pascal_image(Pascal(tmp_path, (32, 32)), "test", 0, [11, 20, 5, 18, 16, 9], (32, 36)), arrays)
 
 
 @pytest.mark.parametrize("size", ["same", "down2"])
@@ -79,4 +80,4 @@ def test_taskonomy(tmp_path, other, ids, size):
         for name in ("rgb", "normal", "depth_zbuffer", "edge_occlusion", "segment_semantic"):
             save(arrays[f"in_{name}"], tmp_path / name / scene / f"point_0_view_0_domain_{name}.png")
     (tmp_path / "train_val_test_tiny.csv").write_text("\n".join(table))
-    compare(Taskonomy(tmp_path, (32, 32)).released("test", 0, ids, 32), arrays)
+    compare(released.taskonomy_view(Taskonomy(tmp_path, (32, 32)), "test", 0, ids, 32), arrays)
