@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch, batch_norms
+from ttt_bench.method.contract import Card, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.networks.fused import ConcatConv1x1, resize
 from ttt_bench.tasks import get_task
@@ -21,6 +20,7 @@ from ttt_bench.toolbox.mae.classifier import HeadShape, MaskedClassifier
 from ttt_bench.toolbox.mae.masking import Mask, Masking
 from ttt_bench.toolbox.mae.patches import patchify
 from ttt_bench.toolbox.mae.pixels import hide, removed_error, standardised
+from ttt_bench.toolbox.running import kept_statistics
 
 TINY = ViTShape(4, 192, 12, 3, decoder_width=128, decoder_depth=2, decoder_heads=4)
 TINY_HEAD = HeadShape(192, 2, 3)
@@ -195,17 +195,3 @@ class PatchDecoders(nn.Module):
 def side_for(vit: MaskedClassifier, images: Tensor) -> int:
     """Side of the square that ``vit`` reads ``images`` as: the shorter one's, in whole patches."""
     return max(1, min(images.shape[-2:]) // vit.shape.patch) * vit.shape.patch
-
-
-@contextmanager
-def kept_statistics(module: nn.Module, keep: bool) -> Iterator[None]:
-    """While open and ``keep``, forwards in train mode leave running statistics as they are."""
-    norms = list(batch_norms(module)) if keep else []
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum

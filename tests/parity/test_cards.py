@@ -13,7 +13,7 @@ REFERENCE = SHARED / "reference"
 CLASSIFICATION = SHARED / "reference-class"
 S4T_GROUPS = ("loss", "mae", "metric", "model", "data")
 """The S4T manifest sorts its cases by these instead of naming the method."""
-CLASS_METHODS = {"rectt": "recttt", "mae": "tttmae"}
+CLASS_METHODS = {"rectt": "recttt", "mae": "tttmae", "cta": "cta"}
 """The classification manifest's names of methods -> ours; the rest of it is corruptions."""
 
 

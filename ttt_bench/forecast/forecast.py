@@ -71,14 +71,16 @@ class Forecast:
     def _fit_iterations(self, work: Fit) -> int:
         """Branches that were trained with the network are not fitted again; statistics are forwards only."""
         infos = [(branch, self.known.get(branch.method)) for branch in work.branches]
-        fitted = any(
-            info is None or info.branch == "after" or (info.branch == "joint" and branch.source.joint is None)
-            for branch, info in infos
-        )
-        scanned = any(info is not None and info.statistics for _, info in infos)
         training = work.source.training
+        usual = training.fit_iterations
+        fitted = [
+            usual if info is None else info.fit_iterations(training.iterations, usual)
+            for branch, info in infos
+            if info is None or info.branch == "after" or (info.branch == "joint" and branch.source.joint is None)
+        ]
+        scanned = any(info is not None and info.statistics for _, info in infos)
         forwards = math.ceil(EVALUATION_SHARE * training.statistics_batches) if scanned else 0
-        return (training.fit_iterations if fitted else 0) + forwards
+        return max(fitted, default=0) + forwards
 
     def _cell(self, cell: Cell) -> float:
         batches = -(-cell.target_samples // cell.batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,6 +66,32 @@ class Needs:
     copes, as it forwards several views of each image or adapts earlier stages only. Not asked of bn ``source``."""
     unless: dict[str, Any] = field(default_factory=dict)
     """Nothing of this is needed where all these options have these values."""
+
+
+@dataclass(frozen=True)
+class SourceStage:
+    """One part of a fit that has several, each with an optimiser and a budget of its own."""
+
+    name: str
+    """What ``SourceBatch.stage`` says in it."""
+    optimizer: OptimizerSpec
+    share: float = 1.0
+    """Of the iterations that the network was trained for."""
+    warmup: float = 0.0
+    """Share of the stage in which the rate rises from 0; it then falls along half a cosine."""
+    sees_network: bool = True
+    """Whether it looks at the trained network's maps and predictions; they are not computed else."""
+
+    def iterations(self, trained: int) -> int:
+        """How many, where the network was trained for ``trained``."""
+        return max(1, round(self.share * trained))
+
+    def rate(self, share: float, batch_size: int) -> float:
+        """The learning rate where ``share`` of the stage is done."""
+        peak = self.optimizer.rate(batch_size)
+        if share < self.warmup:
+            return peak * share / self.warmup
+        return peak * (1 + math.cos(math.pi * (share - self.warmup) / (1 - self.warmup))) / 2
 
 
 PAPER_RECIPE = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.choices import Joined, Range
-from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec, SourceStage
 from ttt_bench.networks.contract import Network, Predictions, norm_layers
 from ttt_bench.tasks.supervision import supervise
 
@@ -32,6 +32,7 @@ __all__ = [
     "OptimizerSpec",
     "Range",
     "SourceBatch",
+    "SourceStage",
     "StatisticsBank",
     "batch_norms",
     "norm_affine",
@@ -61,7 +62,9 @@ class SourceBatch:
     supervise: Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] = supervise
     """(outputs, labels) -> their supervised loss, with the losses and task weights of this training."""
     progress: float = 1.0
-    """Share of this training's iterations that are done, in [0, 1)."""
+    """Share of this training's (or this stage's) iterations that are done, in [0, 1)."""
+    stage: str = ""
+    """Which of the method's ``source_stages`` this is; maps and predictions may be missing, where it says so."""
 
 
 class Method:
@@ -87,6 +90,9 @@ class Method:
     """What switches of ``--released`` set in this method's options."""
     source_clip_norm: ClassVar[float | None] = None
     """Clip the gradient of the auxiliary part to this norm while fitting it on a frozen network."""
+    source_stages: ClassVar[tuple[SourceStage, ...]] = ()
+    """Parts of the fit on a frozen network with budgets and optimisers of their own; none: one part of the preset's
+    ``fit_iterations``."""
     needs: ClassVar[Needs] = Needs()
     """What the method asks of a pair and its batches; a plan leaves it out, or refuses it, where that is not met."""
     moves_heads: ClassVar[bool] = False
@@ -99,6 +105,14 @@ class Method:
     def auxiliary(self, network: Network) -> nn.Module:
         """The method's own modules and buffers, freshly initialised from the global generator."""
         return nn.Module()
+
+    def source_start(self, model: Model, initial: Callable[[], Network]) -> None:
+        """Set the auxiliary part's starting weights before it is fitted on the frozen ``model.network``.
+
+        Args:
+            model: the trained network and the auxiliary part as ``auxiliary`` made it.
+            initial: the network with the weights from which its training started, on the CPU.
+        """
 
     def source_loss(self, model: Model, batch: SourceBatch, rng: torch.Generator) -> Tensor:
         """Loss of the auxiliary branch on a labelled source batch (added to the main loss in joint training)."""

@@ -12,15 +12,15 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ttt_bench.choices import ANY, Joined, Range
+from ttt_bench.choices import ANY, Joined, Range, check_range
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.literals import check_type, last_name, literal, parse, place, shown_source
-from ttt_bench.method.card import Accident, Card, Needs, OptimizerSpec
+from ttt_bench.method.card import Accident, Card, Needs, OptimizerSpec, SourceStage
 from ttt_bench.method.info import Declared, MethodInfo
 from ttt_bench.method.options import SETTINGS, Option, Value
 from ttt_bench.plugins import PluginFile
 
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Card, OptimizerSpec, Accident, Needs)}
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Card, OptimizerSpec, Accident, Needs, SourceStage)}
 LIMITS: dict[str, type] = {"Range": Range, "Joined": Joined}
 TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 FIELDS = {field.name: field for field in dataclasses.fields(Declared)}
@@ -152,8 +152,13 @@ def _field(file: PluginFile, each: _Assignment) -> Any:
         )
     value = literal(file, each.name, each.value, KINDS)
     check_type(place(file, each.node), each.name, value, typing.get_type_hints(Declared)[each.name])
+    what = f"{place(file, each.node)}: {each.name}"
     if isinstance(value, OptimizerSpec):
-        _check_optimizer(f"{place(file, each.node)}: {each.name}", value)
+        _check_optimizer(what, value)
+    for stage in value if each.name == "source_stages" else ():
+        _check_optimizer(f"{what}, {stage.name}", stage.optimizer)
+        check_range(f"{what}, {stage.name}: share", stage.share, Range(above=0))
+        check_range(f"{what}, {stage.name}: warmup", stage.warmup, Range(0, below=1))
     return value
 
 

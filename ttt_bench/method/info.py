@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec, SourceStage
 from ttt_bench.method.options import Option
 from ttt_bench.plugins import PluginFile
 
@@ -25,6 +25,7 @@ class Declared:
     source_options: tuple[str, ...] = ()
     source_optimizer: OptimizerSpec | None = None
     source_clip_norm: float | None = None
+    source_stages: tuple[SourceStage, ...] = ()
     accidents: tuple[Accident, ...] = ()
     needs: Needs = field(default_factory=Needs)
     moves_heads: bool = False
@@ -54,3 +55,12 @@ class MethodInfo(Declared):
     def options(self) -> dict[str, Any]:
         """Option names with their default values."""
         return {option.name: option.default for option in self.declared}
+
+    def fit_iterations(self, trained: int, usual: int) -> int:
+        """Of its fit on a frozen network.
+
+        Args:
+            trained: iterations that the network was trained for.
+            usual: iterations of a fit that has no stages.
+        """
+        return sum(stage.iterations(trained) for stage in self.source_stages) or usual

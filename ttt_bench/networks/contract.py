@@ -104,9 +104,13 @@ class Network(nn.Module):
 
     def features(self, images: Tensor, last: int = 4) -> list[Tensor]:
         """(B, 3, H, W) -> the encoder's maps up to stage ``last``: [c2, c3, c4, c5] of a ResNet."""
+        return self.encode(self.encoder, images, last)
+
+    def encode(self, encoder: Encoder, images: Tensor, last: int = 4) -> list[Tensor]:
+        """``features``, by an encoder of the same kind that is not the network's own."""
         if self.rescaling is not None:
             images = self.rescaling(images)
-        levels: list[Tensor] = self.encoder(images.contiguous(memory_format=torch.channels_last), last)
+        levels: list[Tensor] = encoder(images.contiguous(memory_format=torch.channels_last), last)
         return levels
 
     def predict(self, features: Sequence[Tensor], size: tuple[int, int]) -> Predictions:

@@ -10,6 +10,8 @@ from typing import ClassVar, Literal
 from ttt_bench import plugins
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
+from ttt_bench.method import registry
+from ttt_bench.method.info import MethodInfo
 from ttt_bench.plan.plan import Plan, source_data, target_data
 from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.spec import BranchSpec, SourceSpec
@@ -124,9 +126,10 @@ def lay_out(plan: Plan) -> list[Work]:
         add(Train(source.id, f"train {source.label}", frozenset({data}), source=source))
     fits: dict[str, str] = {}
     all_branches = plan.branches
+    known = registry.discover(plan.extra_methods)
     for source in plan.sources:
         branches = tuple(branch for branch in all_branches if branch.source.id == source.id)
-        for group in _fit_groups(branches):
+        for group in _fit_groups(branches, known):
             fit = Fit(
                 id=identity({"kind": "fit", "branches": [b.id for b in group]}),
                 label=f"fit {', '.join(dict.fromkeys(b.method for b in group))} on {source.label}",
@@ -154,12 +157,13 @@ def with_needs(goals: Iterable[Work], works: Iterable[Work]) -> list[Work]:
     return [*reversed(kept), *asked]
 
 
-def _fit_groups(branches: tuple[BranchSpec, ...]) -> list[tuple[BranchSpec, ...]]:
-    """Branches that can share forwards: same network and same fit settings."""
+def _fit_groups(branches: tuple[BranchSpec, ...], known: Mapping[str, MethodInfo]) -> list[tuple[BranchSpec, ...]]:
+    """Branches that can share forwards: same network and same fit settings. One with stages is fitted alone."""
     groups: dict[str, list[BranchSpec]] = {}
     for branch in branches:
         training = branch.source.training
         key = f"{training.fit_iterations} {training.fit_lr} {training.statistics_batches}"
+        key += f" {branch.id}" if known[branch.method].source_stages else ""
         groups.setdefault(key, []).append(branch)
     return [tuple(group) for group in groups.values()]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttt_bench.domains.normalisation import MEAN, STD
+from ttt_bench.domains.normalisation import SCALINGS
 
 GREY = (0.299, 0.587, 0.114)
 """ITU-R 601 luma weights."""
@@ -42,18 +42,44 @@ def square_crops(images: Tensor, count: int, fraction: float, rng: torch.Generat
     return torch.stack(crops)
 
 
-def simclr_view(images: Tensor, size: int, rng: torch.Generator) -> Tensor:
+def padded_crops(images: Tensor, count: int, padding: int, rng: torch.Generator, scaling: str = "imagenet") -> Tensor:
+    """``count`` crops of each image, of its own size, out of a black border of ``padding`` pixels; half are flipped.
+
+    Args:
+        images: (B, 3, H, W), normalised.
+        count: crops per image.
+        padding: width of the border.
+        rng: source of positions and flips.
+        scaling: which normalisation the images have; black is no zero then.
+
+    Returns:
+        (B * count, 3, H, W), all crops of the first image first.
+    """
+    height, width = images.shape[-2:]
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in SCALINGS[scaling])
+    padded = F.pad(images + mean / std, (padding,) * 4) - mean / std
+    draws = torch.rand(len(images) * count, 3, generator=rng).tolist()
+    crops = []
+    for index, (down, right, flip) in enumerate(draws):
+        top, left = (int(draw * (2 * padding + 1)) for draw in (down, right))
+        crop = padded[index // count, :, top : top + height, left : left + width]
+        crops.append(crop.flip(-1) if flip < 0.5 else crop)
+    return torch.stack(crops)
+
+
+def simclr_view(images: Tensor, size: int, rng: torch.Generator, scaling: str = "imagenet") -> Tensor:
     """One SimCLR view of each image: resized crop, flip, colour jitter, grey, blur (Chen et al. 2020).
 
     Args:
         images: (B, 3, H, W), normalised.
         size: side of the view.
         rng: source of every draw.
+        scaling: which normalisation the images have (``Network.config.given``).
 
     Returns:
         (B, 3, size, size), normalised.
     """
-    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in SCALINGS[scaling])
     pixels = (resized_crop(images, size, rng) * std + mean).clamp(0, 1)
     pixels = _with_probability(0.8, pixels, _jitter(pixels, rng), rng)
     pixels = _with_probability(0.2, pixels, _grey(pixels).expand_as(pixels), rng)
