@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, StatisticsBank
+from ttt_bench.method.contract import Card, ImageForm, Method, Model, Needs, OptimizerSpec, Range, StatisticsBank
 from ttt_bench.networks import fused
 from ttt_bench.networks.contract import Network, norm_layers
 from ttt_bench.toolbox.moments import batch_moments, channel_moments
@@ -59,8 +59,8 @@ class ActMAD(Method):
         updates="all parameters of the encoder (heads get no gradient); running statistics stay the source's",
         hooks="every encoder batch norm, pre-activation, only inside the call",
         defaults="the dense (KITTI detection) recipe: loss scale 1, SGD 1e-4 with nesterov momentum 0.9 and "
-        "weight decay 5e-4; one step per batch, online; on CIFAR loss scale 0.5, SGD 1e-2 (CIFAR-10) or 1e-3: "
-        "hook=post,loss_scale=0.5,lr=1e-2",
+        "weight decay 5e-4; one step per batch, online; images: the CIFAR-10 code's hook=post, loss scale 0.5 and "
+        "SGD 1e-2 (CIFAR-100: lr=1e-3)",
         parity_cases=6,
         deviations=(
             "without batch norm, the outputs of group and layer norms are matched",
@@ -77,6 +77,10 @@ class ActMAD(Method):
     )
     bn = "source"
     native = OptimizerSpec("sgd", lr=1e-4, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    image_form = ImageForm(
+        OptimizerSpec("sgd", lr=1e-2, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        {"hook": "post", "loss_scale": 0.5},
+    )
     statistics = True
     needs = Needs(batch=2, unless={"moments": "channel"})
     source_options = ("moments", "layers", "skip", "hook", "partial")

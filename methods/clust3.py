@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttt_bench.method.contract import Card, Joined, Method, Model, OptimizerSpec, Range, SourceBatch
+from ttt_bench.method.contract import Card, ImageForm, Joined, Method, Model, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.taps import tapped_features
 
@@ -39,7 +39,7 @@ class ClusT3(Method):
         updates="stem up to the last clustered stage; running statistics of the whole encoder",
         hooks="c2 and c3 at their own resolution",
         defaults="5 heads of K=10 on c2 and c3 (+38,500 parameters with ResNet-50, as in S4T's table); Adam 1e-5, "
-        "10-20 steps, reset before each batch; best on CIFAR with heads=15",
+        "10-20 steps, reset before each batch; images: 15 heads, the best of the CIFAR-10-C table",
         parity_cases=8,
         deviations=(
             "the loss is the paper's; layout=official,marginal=logit_kl is the released CIFAR code's",
@@ -52,6 +52,7 @@ class ClusT3(Method):
         ),
     )
     native = OptimizerSpec("adam", lr=1e-5)
+    image_form = ImageForm(options={"heads": 15})
     branch = "joint"
     source_options = ("stages", "heads", "clusters", "layout", "marginal", "weight")
 

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import (
     Card,
+    ImageForm,
     Method,
     Model,
+    Needs,
     OptimizerSpec,
     Range,
     SourceBatch,
@@ -73,15 +75,15 @@ class CTA(Method):
             "unconfirmed: both encoders start from the same weights: start",
             "unconfirmed: the self-supervised task is SimCLR with temperature 0.5 and no blur: temperature, view_size",
             "unconfirmed: its SGD 0.5 per 256 images, momentum 0.9, cosine, for as many iterations as the network",
-            "unconfirmed: alignment by InfoNCE both ways, temperature 0.1, no projector, a tenth of the iterations with "
-            "Adam 1e-3: align, tau, negatives",
+            "unconfirmed: alignment by InfoNCE both ways, temperature 0.1, no projector, for a tenth of the "
+            "iterations, by Adam 1e-3: align, tau, negatives",
             "unconfirmed: features are scaled to the supervised ones' mean length: length",
             "unconfirmed: the projector is fitted again beside the alignment: projector",
             "unconfirmed: at test time Adam 1e-4, no decay, all of f_c moves, its statistics by the views: lr, moving, "
             "running",
             "the views of source images are cut from training images that are augmented already",
-            "maps: 64 positions of every level, smooth L1 of standardised features and consistent heads: length, "
-            "consistency; four pairs of views of half the size: pairs, view_size",
+            "maps: 64 positions of every level, smooth L1 of standardised features instead of one length, consistent "
+            "heads, four pairs of views of half the size: length, consistency, pairs, view_size",
         ),
     )
     native = OptimizerSpec("adam", lr=1e-4)
@@ -94,6 +96,8 @@ class CTA(Method):
         ),
         SourceStage("align", OptimizerSpec("adam", lr=1e-3), share=0.1),
     )  # fmt: skip
+    needs = Needs(values=1)  # it forwards two views of each image at least
+    image_form = ImageForm(options={"length": "match", "consistency": 0.0, "pairs": 1})
     source_options = (
         "start", "align", "tau", "temperature", "length", "consistency", "projector", "negatives", "view_size",
     )  # fmt: skip

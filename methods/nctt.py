@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
+from ttt_bench.method.contract import Card, ImageForm, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.taps import tapped_features
 
@@ -29,6 +29,10 @@ class Contrast:
     scores: Tensor
 
 
+USUAL_SIDE = 16
+"""Of the map that the published flat head reads: c3 of an image of 32 pixels."""
+
+
 @dataclass(frozen=True)
 class NCTTT(Method):
     """A discriminator learns to tell much from little noise on projected features; at test time it must say little.
@@ -38,7 +42,8 @@ class NCTTT(Method):
         embed: channels E of the projection; hidden: those of the discriminator.
         std1, std2: of the larger and the smaller noise; std1=0: hard labels, clean against std2.
         noise: drawn ``per_sample``, or ``official``: its sum over the batch added to every sample.
-        head: ``dense`` (a score per location) or ``flat`` (a score per image of ``side`` x ``side`` maps).
+        head: ``dense`` (a score per location) or ``flat`` (a score per image of ``side`` x ``side`` maps;
+            0: maps are averaged to 16 x 16).
         weight: of the auxiliary loss in joint source training.
         refresh: run the stages behind the map too, so that their running statistics move (official).
     """
@@ -62,10 +67,11 @@ class NCTTT(Method):
         oddities=(
             "the noise of a batch is summed and added to each of its samples, labels follow it: noise=official",
             "the test-time optimiser follows the training flag, plain SGD instead of Adam: optimizer=sgd",
-            "the CIFAR head sees one vector per image of a fixed map size: head=flat",
+            "the CIFAR head sees one vector per image of a fixed map size: head=flat, as for images, on c3",
         ),
     )
     native = OptimizerSpec("adam", lr=1e-5)
+    image_form = ImageForm(options={"stage": 2, "head": "flat", "side": 0})
     branch = "joint"
     aux_mode = "train"
     needs = Needs(batch=2, unless={"head": "dense"})
@@ -78,7 +84,7 @@ class NCTTT(Method):
     std2: Annotated[float, Range(above=0)] = 0.015
     noise: Literal["per_sample", "official"] = "per_sample"
     head: Literal["dense", "flat"] = "dense"
-    side: Annotated[int, Range(1)] = 16
+    side: Annotated[int, Range(0)] = 16
     weight: Annotated[float, Range(0)] = 1.0
     refresh: bool = True
 
@@ -197,16 +203,18 @@ class FlatHead(DenseHead):
 
     def __init__(self, channels: int, embed: int, hidden: int, side: int) -> None:
         super().__init__(channels, embed, hidden)
-        self.side = side
+        self.side, self.averages = side or USUAL_SIDE, side == 0
+        side = self.side
         self.first = nn.Linear(embed * side * side, hidden)
         self.rest = nn.Sequential(nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1, bias=False))
 
     def entry(self, features: Tensor) -> Tensor:
-        """(N, C, side, side) -> (N, hidden).
+        """(N, C, side, side), or any map where it is averaged -> (N, hidden).
 
         Raises:
             UserError: the map is of another size, or a single image meets a batch norm over images.
         """
+        features = F.adaptive_avg_pool2d(features, self.side) if self.averages else features
         if tuple(features.shape[2:]) != (self.side, self.side):
             height, width = features.shape[2:]
             raise UserError(

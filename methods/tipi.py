@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, norm_affine
+from ttt_bench.domains.normalisation import SCALINGS
+from ttt_bench.method.contract import Card, ImageForm, Method, Model, Needs, OptimizerSpec, Range, norm_affine
 from ttt_bench.networks.contract import Predictions
 from ttt_bench.tasks import get_task, of_kind
 from ttt_bench.tasks.contract import Output
@@ -28,7 +29,8 @@ class Tipi(Method):
     """Invariance to the worst small perturbation, found by one signed gradient step from a random start.
 
     Two sets of batch-norm statistics, ``main`` for clean and ``adv`` for perturbed images, share scale and
-    shift. Options: ``epsilon`` in normalised input units; ``tent_coeff`` weighs the entropy of classes;
+    shift. Options: ``epsilon`` in ``units`` of normalised input or of pixels in [0, 1]; ``tent_coeff`` weighs the
+    entropy of classes;
     ``reverse`` KL(adv || clean), else KL(clean || adv); ``invariance`` ``all`` tasks or ``classes`` only.
     Official accidents: ``random_start=false`` (the attack's gradient is then rounding noise) and
     ``skip_sequential=true`` (norms that are numbered children are left single and frozen).
@@ -44,13 +46,13 @@ class Tipi(Method):
         equation="sum over tasks of w_t D_t(f(x + delta), stopgrad f(x)) + entropy, delta = one FGSM step",
         updates="batch-norm weight and bias of the encoder, shared by two sets of statistics",
         defaults="official ImageNet-C preset: SGD momentum 0.9, 2.5e-4 per 64 images, random start, 1 step a batch; "
-        "on CIFAR-10 Adam 1e-3 without the entropy (optimizer=adam,lr=1e-3,tent_coeff=0), on CIFAR-100 with 5 times it",
+        "images: the CIFAR-10 code's Adam 1e-3 without the entropy, epsilon in [0, 1] (CIFAR-100: tent_coeff=5)",
         parity_cases=8,
         deviations=(
             "without batch norm the two sets of statistics are one, and group and layer norms move",
             "depth: squared difference; normals: 1 - cosine; edges: Bernoulli KL; weighted as at source time",
             "one perturbation serves all tasks; invariance=classes restores the classification form",
-            "epsilon 2/255 is in normalised units, as in the official ImageNet code",
+            "epsilon 2/255 is in normalised units, as in the official ImageNet code; the CIFAR code's are units=pixels",
             "float32 throughout (official: mixed precision)",
         ),
         oddities=(
@@ -61,9 +63,14 @@ class Tipi(Method):
     )
     bn = "track"
     native = OptimizerSpec("sgd", lr_per_sample=3.90625e-06, momentum=0.9)
+    image_form = ImageForm(
+        OptimizerSpec("adam", lr=1e-3),
+        {"units": "pixels", "tent_coeff": 0.0, "invariance": "classes", "large_batch": "batch"},
+    )
     needs = Needs(output="classes", unless={"tent_coeff": 0.0, "invariance": "all"})
 
     epsilon: Annotated[float, Range(0)] = 0.00784313725490196
+    units: Literal["normalised", "pixels"] = "normalised"
     tent_coeff: Annotated[float, Range(0)] = 1.0
     reverse: bool = True
     invariance: Literal["all", "classes"] = "all"
@@ -97,17 +104,26 @@ class Tipi(Method):
             The perturbed images (detached, not clipped to the image range), the predictions for the clean
             ones (with graph where a loss needs it) and the gradient with respect to the perturbation.
         """
+        reach = self.reach(model, images)
         delta = torch.zeros_like(images, requires_grad=not self.random_start)
         with torch.set_grad_enabled(not self.random_start or self.tent_coeff != 0):
             clean = attacked = model.network(images + delta)
         if self.random_start:
-            delta = ((2 * self.noise(images, rng) - 1) * self.epsilon).requires_grad_()
+            delta = ((2 * self.noise(images, rng) - 1) * reach).requires_grad_()
             with using(model.network, "adv"):
                 attacked = model.network(images + delta)
         objective = self.divergence(clean, attacked)
         (gradient,) = torch.autograd.grad(objective, delta, retain_graph=not self.random_start)
-        delta = (delta.detach() + self.epsilon * gradient.sign()).clamp(-self.epsilon, self.epsilon)
+        moved = delta.detach() + reach * gradient.sign()
+        delta = torch.minimum(torch.maximum(moved, -reach), reach)
         return images + delta, clean, gradient
+
+    def reach(self, model: Model, images: Tensor) -> Tensor:
+        """Epsilon in normalised units, by channel: (3, 1, 1) or ()."""
+        if self.units == "normalised":
+            return images.new_tensor(self.epsilon)
+        _, deviation = SCALINGS[model.network.config.given]
+        return self.epsilon / images.new_tensor(deviation).view(-1, 1, 1)
 
     def noise(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Uniform draws in [0, 1) for the random start, shaped as ``images``."""

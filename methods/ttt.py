@@ -12,9 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
+<<<<<<< HEAD
 from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
+=======
+from ttt_bench.method.contract import Card, ImageForm, Method, Model, OptimizerSpec, Range, SourceBatch
+>>>>>>> d4c5ffe (Give methods their classification form by the kind of task, and CTA its tests)
 from ttt_bench.networks.contract import Network
-from ttt_bench.toolbox.views import square_crops
+from ttt_bench.toolbox.views import padded_crops, square_crops
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,9 @@ class TTT(Method):
 
     Options: ``head`` ``pooled`` (two linear layers on all levels) or ``stage`` (the original: a copy of the last
     stage on the one before); ``views`` per image; ``crop`` side of the square crop as a share of min(H, W);
-    ``source_rotations`` ``random`` (one per image) or ``expand`` (all four); ``update_head`` false keeps the head
-    as trained (official fix_ssh); ``train_mode`` false keeps the running statistics (official fix_bn).
+    ``padding`` instead of it: crops of side min(H, W) out of the image in a black border so wide;
+    ``source_rotations`` ``random`` (one per image) or ``expand`` (all four); ``update_head`` false keeps the head as
+    trained (official fix_ssh); ``train_mode`` false keeps the running statistics (official fix_bn).
     """
 
     name = "ttt"
@@ -37,9 +42,10 @@ class TTT(Method):
         defaults="official: SGD 1e-3, no momentum, train-mode norms; 10 steps a batch (1 when online)",
         parity_cases=7,
         deviations=(
-            "batches of B different images give 4 views each; the official code adapts on views of one image",
-            "head on globally pooled c2..c5 (S4T's parameter count); head=stage is the original's shape",
-            "square crops of 7/8 of the shorter side, rotation branch only",
+            "a batch of B different images gives 4 views of each (one where predictions are per image); the official "
+            "code adapts on 32 views of one image",
+            "maps: head on globally pooled c2..c5 (S4T's parameter count), square crops of 7/8 of the shorter side; "
+            "images: the original's head=stage, padding=4",
             "the network has batch norm, the paper's main results use group norm; train_mode=false is fix_bn",
             "no confidence gate (the official threshold 1.001 always adapts)",
         ),
@@ -48,12 +54,14 @@ class TTT(Method):
     bn = "track"
     needs = Needs(values=1)  # it forwards all four rotations of each image
     native = OptimizerSpec("sgd", lr=1e-3)
+    image_form = ImageForm(options={"head": "stage", "views": 1, "padding": 4}, needs=Needs())
     branch = "joint"
-    source_options = ("head", "crop", "source_rotations")
+    source_options = ("head", "crop", "padding", "source_rotations")
 
     head: Literal["pooled", "stage"] = "pooled"
     views: Annotated[int, Range(1)] = 4
     crop: Annotated[float, Range(above=0, high=1)] = 0.875
+    padding: Annotated[int, Range(0)] = 0
     source_rotations: Literal["random", "expand"] = "random"
     update_head: bool = True
     train_mode: bool = True
@@ -64,7 +72,7 @@ class TTT(Method):
 
     def source_loss(self, model: Model, batch: SourceBatch, rng: torch.Generator) -> Tensor:
         """Rotation loss on one crop of each source image, in a forward of its own."""
-        crops = self.crops(batch.images, 1, rng)
+        crops = self.crops(model, batch.images, 1, rng)
         if self.source_rotations == "expand":
             return self._loss(model, *all_rotations(crops))
         labels = self.draw_labels(len(crops), rng)
@@ -82,12 +90,14 @@ class TTT(Method):
 
     def loss(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
         """Rotation loss on ``views`` crops of each image, each turned at random."""
-        crops = self.crops(images, self.views, rng)
+        crops = self.crops(model, images, self.views, rng)
         labels = self.draw_labels(len(crops), rng)
         return self._loss(model, rotate(crops, labels), labels)
 
-    def crops(self, images: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    def crops(self, model: Model, images: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """(B, 3, H, W) -> (B * count, 3, s, s) random square crops, flipped half the time, not yet turned."""
+        if self.padding:
+            return padded_crops(images, count, self.padding, rng, model.network.config.given)
         return square_crops(images, count, self.crop, rng)
 
     def draw_labels(self, count: int, rng: torch.Generator) -> Tensor:

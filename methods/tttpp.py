@@ -135,15 +135,15 @@ class TTTpp(Method):
 
     def contrast(self, model: Model, images: Tensor, rng: torch.Generator) -> Tensor:
         """NT-Xent on two views of each image, both in one forward."""
-        views = torch.cat(self.two_views(images, rng))
+        views = torch.cat(self.two_views(images, rng, model.network.config.given))
         _, projected = _branch(model).levels(model.network.features(views)[-1])
         pairs = torch.stack(F.normalize(projected, dim=1).chunk(2), dim=1)
         return nt_xent(pairs, self.temperature)
 
-    def two_views(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def two_views(self, images: Tensor, rng: torch.Generator, scaling: str = "imagenet") -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> two SimCLR views, each (B, 3, s, s), s = min(view_size, H, W)."""
         size = min(self.view_size, *images.shape[-2:])
-        return simclr_view(images, size, rng), simclr_view(images, size, rng)
+        return simclr_view(images, size, rng, scaling), simclr_view(images, size, rng, scaling)
 
     def align(self, model: Model, images: Tensor) -> list[Tensor]:
         """The alignment losses of the levels that have enough samples, a forward for each as published."""

@@ -1,4 +1,4 @@
-"""ReC-TTT and TTT-MAE against numbers of their published code."""
+"""ReC-TTT and TTT-MAE against numbers of their published code, CTA against its formula."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ttt_bench.parity.runner import load_adapters, run_case
 HERE = Path(__file__).resolve()
 GOLDEN = HERE.parents[1] / "golden" / "classification"
 REFERENCE = HERE.parents[2] / "../shared/reference-class/classification"
-METHODS = ("rectt", "mae")
+METHODS = ("rectt", "mae", "cta")
 """As the manifest calls them; corruptions are tested beside their domain."""
 
 
@@ -33,7 +33,7 @@ def test_golden(case: Case) -> None:
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference vectors are not beside this checkout")
 def test_reference_holds_every_case() -> None:
-    assert len(cases(REFERENCE)) == 23
+    assert len(cases(REFERENCE)) == 26
 
 
 @pytest.mark.parametrize("case", cases(REFERENCE), ids=lambda case: case.name)

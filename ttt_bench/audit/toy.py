@@ -27,7 +27,7 @@ class Toy:
 
     def adapter(self, seed: int = 0) -> Adapter:
         """A fresh adapter on a copy of the model, under the method's native recipe."""
-        return Adapter(copy.deepcopy(self.model), self.method, self.method.native, seed)
+        return Adapter(copy.deepcopy(self.model), self.method, self.method.native_on(self.tasks), seed)
 
 
 def make_toy(method: Method, tasks: tuple[str, ...] | None = None, size: tuple[int, int] = (64, 64)) -> Toy:

@@ -64,7 +64,7 @@ def method_subjects(config: BenchConfig, name: str, device: str, execution: Exec
     method = registry.create(name)
     # One iteration readies branches that need data to be usable at all (ActNorm, statistics).
     model = fitted_model(method, build_network(config), config.size, batch=2, iterations=1)
-    adapter = Adapter(copy.deepcopy(model).to(device), method, method.native, 0, execution)
+    adapter = Adapter(copy.deepcopy(model).to(device), method, method.native_on(model.network.tasks), 0, execution)
     images = _images(config, device)
     subjects = [Subject(f"{name} evaluation", lambda: adapter.predict(images), adapter)]
     if method.adapts:

@@ -108,7 +108,7 @@ def _run_identity(cell: Cell, device: torch.device | str) -> str:
 
 def make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
     """``method`` at work on ``model`` by the recipe, explicit settings, seed and arithmetic of ``cell``."""
-    optimizer = resolve(method.native, cell.recipe, cell.options, method.name)
+    optimizer = resolve(method.native_on(cell.source.tasks), cell.recipe, cell.options, method.name)
     return Adapter(model, method, optimizer, cell.seed, Execution(cell.precision, cell.compiled))
 
 

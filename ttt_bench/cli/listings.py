@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ttt_bench.cli.console import console
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.info import MethodInfo
 from ttt_bench.method.options import Option
 from ttt_bench.method.registry import discover, find
@@ -26,7 +27,7 @@ def show_methods(name: str, extra: tuple[Path, ...]) -> None:
     for column in ("name", "method", "venue", "batch norm", "source part", "native optimiser"):
         table.add_column(column)
     for info in discover(extra).values():
-        table.add_row(info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info))
+        table.add_row(info.name, info.card.title, info.card.venue, info.bn, _source_part(info), _native(info.native))
     console.show(table)
     console.print("One method's card: python -m ttt_bench methods NAME", style="dim")
 
@@ -43,10 +44,11 @@ def _show_card(info: MethodInfo) -> None:
         ("batch norm", info.bn),
         ("hooks", card.hooks),
         ("source part", _source_part(info)),
-        ("native optimiser", _native(info)),
+        ("native optimiser", _native(info.native)),
         ("defaults from", card.defaults),
         ("parity", f"{card.parity_cases} reference cases of the official code passed" if card.parity_cases else ""),
         *(("option", _option(option)) for option in info.declared),
+        ("for images", _image_form(info)),
         *(("deviation", line) for line in card.deviations),
         *(("official oddity", line) for line in card.oddities),
     ]
@@ -63,13 +65,19 @@ def _option(option: Option) -> str:
     return f"{option.name} = {option.default!r}" + f"  ({option.limits})" * bool(option.limits)
 
 
+def _image_form(info: MethodInfo) -> str:
+    if info.image_form is None:
+        return ""
+    changes = [f"{name} = {value!r}" for name, value in info.image_form.options.items()]
+    return ", ".join([*changes, *([_native(info.image_form.native)] if info.image_form.native else [])])
+
+
 def _source_part(info: MethodInfo) -> str:
     trained = {"none": "", "joint": "branch", "after": "branch, on the frozen network"}[info.branch]
     return " + ".join(part for part in (trained, "statistics" if info.statistics else "") if part) or "none"
 
 
-def _native(info: MethodInfo) -> str:
-    spec = info.native
+def _native(spec: OptimizerSpec | None) -> str:
     if spec is None:
         return "none"
     rate = f"{spec.lr_per_sample:g} x batch" if spec.lr_per_sample else f"{spec.lr:g}"

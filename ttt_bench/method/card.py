@@ -94,6 +94,21 @@ class SourceStage:
         return peak * (1 + math.cos(math.pi * (share - self.warmup) / (1 - self.warmup))) / 2
 
 
+@dataclass(frozen=True)
+class ImageForm:
+    """What is in force instead of a method's defaults where every task has one answer per image.
+
+    Most methods were published for image classification: this is that form, beside the one for maps.
+    """
+
+    native: OptimizerSpec | None = None
+    """The published optimiser of this form; None: the same."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Other defaults of options."""
+    needs: Needs | None = None
+    """What this form asks for; None: the same."""
+
+
 PAPER_RECIPE = OptimizerSpec("sgd", lr=2e-5, weight_decay=1e-6)
 """S4T's uniform test-time optimiser (appendix A), the ``paper`` recipe of every method."""
 

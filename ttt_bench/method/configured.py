@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,9 @@ class MethodCall:
     """Its own options that differ from their defaults, in the order of the file."""
     settings: Mapping[str, Value] = field(default_factory=dict)
     """Explicit settings of its optimiser (``options.SETTINGS``); those that are absent are the recipe's."""
+    said: Mapping[str, Value] = field(default_factory=dict)
+    """All of its own options that were named, also with their default: another form of the method has others. Empty
+    where there is no other form."""
     optional: bool = field(default=False, compare=False)
     """Whether it came with ``all``: left out where it cannot run, while one asked for by name is refused there."""
 
@@ -61,7 +64,14 @@ class MethodCall:
 
     def with_options(self, **changes: Any) -> MethodCall:
         """Itself with some options or settings changed."""
-        return configure(self.info, {**self.changed, **changes})
+        return configure(self.info, {**self.changed, **self.said, **changes})
+
+    def on(self, tasks: Iterable[str]) -> MethodCall:
+        """Itself with the defaults that are in force on ``tasks``."""
+        info = self.info.on(tasks)
+        if info is self.info:
+            return self
+        return replace(configure(info, {**self.said, **self.settings}), optional=self.optional)
 
     def optimizer(self, recipe: str) -> OptimizerSpec | None:
         """What its cells adapt with under ``recipe``; see ``resolve``."""
@@ -69,7 +79,7 @@ class MethodCall:
 
     def described(self) -> list[Any]:
         """For identities and stored requests: name and everything that decides it."""
-        return [self.name, self.options]
+        return [self.name, self.options, *([self.said] if self.said else [])]
 
 
 def configure(info: MethodInfo, values: Mapping[str, Any]) -> MethodCall:
@@ -85,7 +95,7 @@ def configure(info: MethodInfo, values: Mapping[str, Any]) -> MethodCall:
     read = {option.name: option.read(info.name, own[option.name]) for option in info.declared if option.name in own}
     given = {key: value for key, value in read.items() if value != info.options[key]}
     said = {key: SETTINGS[key].read(info.name, value) for key, value in settings.items()}
-    call = MethodCall(info, given, said)
+    call = MethodCall(info, given, said, read if info.image_form else {})
     _check_settings(call)
     return call
 

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ttt_bench.choices import Joined, Range
-from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec, SourceStage
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, ImageForm, Needs, OptimizerSpec, SourceStage
 from ttt_bench.networks.contract import Network, Predictions, norm_layers
+from ttt_bench.tasks import only_images
 from ttt_bench.tasks.supervision import supervise
 
 __all__ = [
     "Accident",
     "BNPolicy",
     "Card",
+    "ImageForm",
     "Joined",
     "Method",
     "Model",
@@ -93,12 +95,20 @@ class Method:
     source_stages: ClassVar[tuple[SourceStage, ...]] = ()
     """Parts of the fit on a frozen network with budgets and optimisers of their own; none: one part of the preset's
     ``fit_iterations``."""
+    image_form: ClassVar[ImageForm | None] = None
+    """Defaults that differ where every task has one answer per image; None: none do."""
     needs: ClassVar[Needs] = Needs()
     """What the method asks of a pair and its batches; a plan leaves it out, or refuses it, where that is not met."""
     moves_heads: ClassVar[bool] = False
     """Whether the method is meant to move the task heads; the audit fails a method that does so undeclared."""
     adapts: ClassVar[bool] = True
     """False for a control that never changes anything (scored once, valid for every step)."""
+
+    @classmethod
+    def native_on(cls, tasks: Iterable[str]) -> OptimizerSpec | None:
+        """The published optimiser of the form that is in force on ``tasks``."""
+        form = cls.image_form
+        return form.native if form is not None and form.native is not None and only_images(tasks) else cls.native
 
     # --- source time ---------------------------------------------------------------------------
 

@@ -15,12 +15,14 @@ from typing import Any, Literal
 from ttt_bench.choices import ANY, Joined, Range, check_range
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.literals import check_type, last_name, literal, parse, place, shown_source
-from ttt_bench.method.card import Accident, Card, Needs, OptimizerSpec, SourceStage
+from ttt_bench.method.card import Accident, Card, ImageForm, Needs, OptimizerSpec, SourceStage
 from ttt_bench.method.info import Declared, MethodInfo
 from ttt_bench.method.options import SETTINGS, Option, Value
 from ttt_bench.plugins import PluginFile
 
-KINDS: dict[str, type] = {kind.__name__: kind for kind in (Card, OptimizerSpec, Accident, Needs, SourceStage)}
+KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Card, OptimizerSpec, Accident, ImageForm, Needs, SourceStage)
+}
 LIMITS: dict[str, type] = {"Range": Range, "Joined": Joined}
 TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 FIELDS = {field.name: field for field in dataclasses.fields(Declared)}
@@ -155,6 +157,8 @@ def _field(file: PluginFile, each: _Assignment) -> Any:
     what = f"{place(file, each.node)}: {each.name}"
     if isinstance(value, OptimizerSpec):
         _check_optimizer(what, value)
+    if isinstance(value, ImageForm) and value.native is not None:
+        _check_optimizer(what, value.native)
     for stage in value if each.name == "source_stages" else ():
         _check_optimizer(f"{what}, {stage.name}", stage.optimizer)
         check_range(f"{what}, {stage.name}: share", stage.share, Range(above=0))
@@ -231,6 +235,7 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
     named = {
         "source_options": info.source_options,
         "needs.unless": tuple(info.needs.unless),
+        "image_form": tuple(info.image_form.options) if info.image_form else (),
         **{f"the accident {accident.switch}": tuple(accident.options) for accident in info.accidents},
     }
     for field, names in named.items():
@@ -239,7 +244,8 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
                 raise UserError(
                     f"{where}: {field} names {name!r}, which is no option.", did_you_mean(name, info.options)
                 )
-    values = [info.needs.unless, *(accident.options for accident in info.accidents)]
+    form = info.image_form.options if info.image_form else {}
+    values = [info.needs.unless, form, *(accident.options for accident in info.accidents)]
     for option in info.declared:
         for given in values:
             if option.name in given:

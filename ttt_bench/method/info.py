@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, Needs, OptimizerSpec, SourceStage
+from ttt_bench.method.card import PAPER_RECIPE, Accident, BNPolicy, Card, ImageForm, Needs, OptimizerSpec, SourceStage
 from ttt_bench.method.options import Option
 from ttt_bench.plugins import PluginFile
+from ttt_bench.tasks import only_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Declared:
     source_clip_norm: float | None = None
     source_stages: tuple[SourceStage, ...] = ()
     accidents: tuple[Accident, ...] = ()
+    image_form: ImageForm | None = None
     needs: Needs = field(default_factory=Needs)
     moves_heads: bool = False
     adapts: bool = True
@@ -45,6 +48,8 @@ class MethodInfo(Declared):
     """Which stand in code alone: the class checks its ``options`` together, or inherits declarations (``all``)."""
     code: str = ""
     """Hash of the file, for methods from outside (``PluginFile.code``)."""
+    written: MethodInfo | None = field(default=None, repr=False)
+    """As the file says, where the defaults of another form are in force (``on``)."""
 
     @property
     def path(self) -> Path:
@@ -55,6 +60,20 @@ class MethodInfo(Declared):
     def options(self) -> dict[str, Any]:
         """Option names with their default values."""
         return {option.name: option.default for option in self.declared}
+
+    def on(self, tasks: Iterable[str]) -> MethodInfo:
+        """The method with the defaults that are in force on ``tasks``."""
+        if self.image_form is None or self.written is not None or not only_images(tasks):
+            return self
+        others = self.image_form.options
+        declared = tuple(replace(option, default=others.get(option.name, option.default)) for option in self.declared)
+        return replace(
+            self,
+            declared=declared,
+            native=self.image_form.native or self.native,
+            needs=self.image_form.needs or self.needs,
+            written=self,
+        )
 
     def fit_iterations(self, trained: int, usual: int) -> int:
         """Of its fit on a frozen network.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -72,7 +72,7 @@ def load(info: MethodInfo) -> type[Method]:
         UserError: it cannot be imported, or says something else than what was read from its text.
     """
     loaded: Any = getattr(plugins.load(info.file), info.class_name, None)
-    _check_loaded(info, loaded)
+    _check_loaded(info.written or info, loaded)
     method: type[Method] = loaded
     return method
 
@@ -110,15 +110,20 @@ def verify(call: MethodCall) -> None:
         load(call.info)(**call.own)
 
 
-def create(name: str, options: Mapping[str, Any] | None = None, extra: tuple[Path, ...] = ()) -> Method:
-    """An instance of the method ``name`` with ``options``.
+def create(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    extra: tuple[Path, ...] = (),
+    tasks: Iterable[str] = (),
+) -> Method:
+    """An instance of the method ``name`` with ``options``, the others as is usual on ``tasks``.
 
     Explicit settings of the optimiser may be among them, as in a cell's: they are the adapter's business.
 
     Raises:
         UserError: there is no such method, or it takes no such option or value.
     """
-    info = find(name, extra)
+    info = find(name, extra).on(tasks)
     return load(info)(**configure(info, options or {}).own)
 
 

@@ -82,10 +82,11 @@ def make_plan(
             f"--released {','.join(config.released)} means the protocol single, not {','.join(config.protocols)}.",
             "Leave --protocols out, or name the other switches only: they go with any protocol.",
         )
-    for call in config.methods:
-        registry.verify(call)
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
-    _check_skipped(pairs, Roots.of(roots or {}))
+    call = call.on(pair.tasks)
+    batch = smallest_batch(config, pair, protocol)
+    smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
+    lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
     left_out = {
         (pair.name, protocol, call.label): _lacking(config, pair, protocol, call)
         for pair in pairs
@@ -133,9 +134,14 @@ def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -
     Raises:
         UserError: it cannot run and was asked for by name.
     """
+<<<<<<< HEAD
     batch = smallest_batch(config, pair, protocol)
     smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
     lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
+=======
+    call = call.on(pair.tasks)
+    lacking = unmet(call.info.needs, call.own, pair.tasks, smallest_batch(config, pair, protocol))
+>>>>>>> d4c5ffe (Give methods their classification form by the kind of task, and CTA its tests)
     if lacking and not call.optional:
         raise UserError(
             f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
@@ -171,7 +177,7 @@ def _cell(
     seed: int,
 ) -> Cell:
     accidents = Accidents.of(config.released, pair)
-    call = accidents.applied(call)
+    call = accidents.applied(call.on(pair.tasks))
     info, source_options = call.info, call.source_part
     call.optimizer(recipe)  # refused here rather than after training
     joint = (info.name, source_options, info.code) if training == "joint" and info.branch == "joint" else None

@@ -178,7 +178,7 @@ class Accidents:
                 said += [f"source training {key}={value}" for key, value in switch.training.items()]
             metrics = [id for id in switch.metrics if id.partition("/")[0] in tasks]
             said += [f"Delta from {' and '.join(metrics)}"] if metrics else []
-        for call in methods:
+        for call in (each.on(tasks) for each in methods):
             changed = {k: v for k, v in self.applied(call).given.items() if k not in call.given}
             for accident in filter(self._meets, call.info.accidents):
                 found[accident.switch] += [f"{call.name} {k}={changed[k]}" for k in accident.options if k in changed]

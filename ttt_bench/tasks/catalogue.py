@@ -137,6 +137,12 @@ def per_image(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if get_task(name).extent == "image")
 
 
+def only_images(names: Iterable[str]) -> bool:
+    """Whether there are tasks among ``names`` and each has one prediction per image: what image classification is."""
+    asked = tuple(names)
+    return bool(asked) and all(name in TASKS and TASKS[name].extent == "image" for name in asked)
+
+
 def track_tasks(track: Track) -> tuple[str, ...]:
     """The project's own tasks of a track, in order: what inspectors take, whatever plug-ins are there."""
     extent = "map" if track == "dense" else "image"

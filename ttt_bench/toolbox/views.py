@@ -43,7 +43,7 @@ def square_crops(images: Tensor, count: int, fraction: float, rng: torch.Generat
 
 
 def padded_crops(images: Tensor, count: int, padding: int, rng: torch.Generator, scaling: str = "imagenet") -> Tensor:
-    """``count`` crops of each image, of its own size, out of a black border of ``padding`` pixels; half are flipped.
+    """``count`` square crops of each image in a black border of ``padding`` pixels; half of them are flipped.
 
     Args:
         images: (B, 3, H, W), normalised.
@@ -53,16 +53,17 @@ def padded_crops(images: Tensor, count: int, padding: int, rng: torch.Generator,
         scaling: which normalisation the images have; black is no zero then.
 
     Returns:
-        (B * count, 3, H, W), all crops of the first image first.
+        (B * count, 3, s, s), s = min(H, W), all crops of the first image first.
     """
     height, width = images.shape[-2:]
+    side = min(height, width)
     mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in SCALINGS[scaling])
     padded = F.pad(images + mean / std, (padding,) * 4) - mean / std
     draws = torch.rand(len(images) * count, 3, generator=rng).tolist()
     crops = []
     for index, (down, right, flip) in enumerate(draws):
-        top, left = (int(draw * (2 * padding + 1)) for draw in (down, right))
-        crop = padded[index // count, :, top : top + height, left : left + width]
+        top, left = int(down * (height + 2 * padding - side + 1)), int(right * (width + 2 * padding - side + 1))
+        crop = padded[index // count, :, top : top + side, left : left + side]
         crops.append(crop.flip(-1) if flip < 0.5 else crop)
     return torch.stack(crops)
 

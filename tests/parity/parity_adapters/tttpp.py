@@ -76,7 +76,7 @@ def adaptation(case: Case) -> Answer:
     options = _options(case, bool(views), bool(targets))
     method = create("tttpp", options)
     current: list[tuple[Tensor, Tensor]] = []
-    replay(method, two_views=lambda images, rng: current[-1])
+    replay(method, two_views=lambda *_: current[-1])
     model, network = _model(case, method)
     adapter = Adapter(model, method, optimizer_spec(case.params["optimizer"]))
     answer = _state(model, network, "w0")
