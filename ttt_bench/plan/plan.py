@@ -83,10 +83,10 @@ def make_plan(
             "Leave --protocols out, or name the other switches only: they go with any protocol.",
         )
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
-    call = call.on(pair.tasks)
-    batch = smallest_batch(config, pair, protocol)
-    smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
-    lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
+    _check_skipped(pairs, Roots.of(roots or {}))
+    forms = [call.on(pair.tasks) for pair in pairs for call in config.methods]
+    for call in (call for place, call in enumerate(forms) if call not in forms[:place]):
+        registry.verify(call)
     left_out = {
         (pair.name, protocol, call.label): _lacking(config, pair, protocol, call)
         for pair in pairs
@@ -134,14 +134,10 @@ def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -
     Raises:
         UserError: it cannot run and was asked for by name.
     """
-<<<<<<< HEAD
+    call = call.on(pair.tasks)
     batch = smallest_batch(config, pair, protocol)
     smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
     lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
-=======
-    call = call.on(pair.tasks)
-    lacking = unmet(call.info.needs, call.own, pair.tasks, smallest_batch(config, pair, protocol))
->>>>>>> d4c5ffe (Give methods their classification form by the kind of task, and CTA its tests)
     if lacking and not call.optional:
         raise UserError(
             f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
