@@ -12,11 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttt_bench.errors import UserError
-<<<<<<< HEAD
-from ttt_bench.method.contract import Card, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
-=======
-from ttt_bench.method.contract import Card, ImageForm, Method, Model, OptimizerSpec, Range, SourceBatch
->>>>>>> d4c5ffe (Give methods their classification form by the kind of task, and CTA its tests)
+from ttt_bench.method.contract import Card, ImageForm, Method, Model, Needs, OptimizerSpec, Range, SourceBatch
 from ttt_bench.networks.contract import Network
 from ttt_bench.toolbox.views import padded_crops, square_crops
 

@@ -84,8 +84,8 @@ def make_plan(
         )
     pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
     _check_skipped(pairs, Roots.of(roots or {}))
-    forms = [call.on(pair.tasks) for pair in pairs for call in config.methods]
-    for call in (call for place, call in enumerate(forms) if call not in forms[:place]):
+    forms = (call.on(pair.tasks) for pair in pairs for call in config.methods)
+    for call in {(call.label, call.info.written is None): call for call in forms}.values():
         registry.verify(call)
     left_out = {
         (pair.name, protocol, call.label): _lacking(config, pair, protocol, call)
