@@ -47,7 +47,7 @@ def cross_entropy(case: Case) -> Answer:
 def joint_training(case: Case) -> Answer:
     """Main loss on the clean forward, then the method's source loss, one optimiser over both."""
     method = create("ttt", {"head": "stage", "source_rotations": "expand"})
-    replay(method, crops=lambda images, count, rng: images)
+    replay(method, crops=lambda _, images, count, rng: images)
     model, network = _model(case, method)
     optimizer = build_optimizer(optimizer_spec(case.params["optimizer"]), model.parameters())
     model.train()
@@ -75,7 +75,7 @@ def adaptation(case: Case) -> Answer:
         "train_mode": _flag(case, "mode", "train", "eval"),
     }
     method = create("ttt", options)
-    replay(method, crops=lambda images, count, rng: images, draw_labels=lambda count, rng: next(labels))
+    replay(method, crops=lambda _, images, count, rng: images, draw_labels=lambda count, rng: next(labels))
     model, network = _model(case, method)
     adapter = Adapter(model, method, optimizer_spec(case.params["optimizer"]))
     views = numbered(case, "views")
