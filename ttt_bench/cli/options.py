@@ -101,7 +101,10 @@ def read_request(
     seeds: Annotated[str | None, typer.Option(help="How many (3), or which (0,4,7).", rich_help_panel=What)] = None,
     preset: Annotated[
         str,
-        typer.Option(help="fast, paper, or released (paper with --released all): defaults.", rich_help_panel=What),
+        typer.Option(
+            help="fast, paper, released (paper with --released all), cifar10c, cifar100c, tinyimagenetc, cifar-small.",
+            rich_help_panel=What,
+        ),
     ] = "fast",
     released: Annotated[
         str | None,
@@ -180,6 +183,7 @@ def read_request(
     for option, path in (("--out", out), ("--cache", cache), ("--weights", weights), ("--skip-bad", skip_bad)):
         check_path(option, path or "")
     defaults = {**TRACKS[track], **PRESETS[preset]}
+    usual = defaults.pop("pairs", TRACK_PAIRS[track])
     extra = tuple(method or ())
     built, source = _model(
         defaults,
@@ -211,7 +215,7 @@ def read_request(
         "threads": threads,
     }
     config = SweepConfig(
-        pairs=expand_pairs(read_list("--pairs", TRACK_PAIRS[track] if pairs is None else pairs)),
+        pairs=expand_pairs(read_list("--pairs", usual if pairs is None else pairs)),
         methods=tuple(parse_methods(methods, extra)),
         **{
             **defaults,

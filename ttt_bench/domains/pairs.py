@@ -116,12 +116,16 @@ def expand_pairs(texts: Iterable[str]) -> tuple[str, ...]:
     """Written pairs with every shorthand written out, each pair once.
 
     ``+all:1-5`` stands for the fifteen kinds of corruption at severities 1 to 5, ``+validation:5`` for the four extra
-    kinds that are meant for choosing settings, at severity 5.
+    kinds that are meant for choosing settings, at severity 5. ``cifar10c/all-5`` are the published files of the fifteen
+    kinds, ``cifar10c/all-1-5`` at five severities.
 
     Raises:
         UserError: severities are missing, run backwards or do not exist.
     """
-    parts = (re.split(r"(\+(?:all|validation)\b[^+\s>→]*)", text.replace(ARROW, "→")) for text in texts)
+    parts = (
+        re.split(r"([+/](?:all|validation)[:-][^+\s>→]*|\+(?:all|validation)\b)", text.replace(ARROW, "→"))
+        for text in texts
+    )
     return tuple(
         dict.fromkeys(
             "".join(words).replace("→", ARROW) for part in parts for words in product(*map(_written_out, part))
@@ -130,22 +134,25 @@ def expand_pairs(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _written_out(word: str) -> list[str]:
-    """``+all:4-5`` -> +gaussian_noise:4, +gaussian_noise:5, ...; anything else as it is."""
+    """``+all:4-5`` -> +gaussian_noise:4, ...; ``/all-5`` -> /gaussian_noise-5, ...; anything else as it is."""
     from ttt_bench.domains.corruptions.tables import TEST_KINDS, VALIDATION, check_corruption
 
-    name, _, severities = word.strip().removeprefix("+").partition(":")
+    begin = word.strip()[:1]
+    sign = "-" if begin == "/" else ":"
+    name, _, severities = word.strip()[1:].partition(sign)
     kinds = {"all": TEST_KINDS, "validation": VALIDATION}.get(name)
-    if kinds is None or not word.startswith("+"):
+    if kinds is None or begin not in ("+", "/"):
         return [word]
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", severities)
     if match is None or int(match[1]) > int(match[2] or match[1]):
         raise UserError(
-            f"{word!r}: after +{name}: comes a severity or a range of them.", f"Write +{name}:5 or +{name}:1-5."
+            f"{word!r}: after {begin}{name}{sign} comes a severity or a range of them.",
+            f"Write {begin}{name}{sign}5 or {begin}{name}{sign}1-5.",
         )
     levels = range(int(match[1]), int(match[2] or match[1]) + 1)
     for level in (levels[0], levels[-1]):
         check_corruption(kinds[0], level)
-    return [f"+{kind}:{level}" for kind in kinds for level in levels]
+    return [f"{begin}{kind}{sign}{level}" for kind in kinds for level in levels]
 
 
 def class_table(

@@ -27,6 +27,10 @@ MULTIPLY_ADDS = {
     "resnext50_32x4d": 4.23, "wide_resnet50_2": 11.40,
 }  # fmt: skip
 """10^9 per image of 224x224."""
+SMALL_IMAGE_ADDS = {"resnet26": 0.057, "resnet26_gn": 0.057, "wrn40_2": 0.33, "wrn28_10": 5.25}
+"""10^9 per image of 32x32 of the networks made for those."""
+CIFAR_STEM = 16
+"""A stem that keeps the image's size leaves so many times the pixels to all that follows."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,12 @@ def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:
 
 def encoder_seconds(network: NetworkConfig, size: tuple[int, int], batch_size: int) -> float:
     """Stated seconds of an encoder's forward and backward on a batch; an unknown network counts as ResNet-50."""
-    arithmetic = MULTIPLY_ADDS.get(network.backbone, MULTIPLY_ADDS["resnet50"]) / MULTIPLY_ADDS["resnet50"]
-    arithmetic *= SMALL_SHARE if min(size) < SMALL_SIDE else 1.0
+    adds, side = MULTIPLY_ADDS.get(network.backbone, MULTIPLY_ADDS["resnet50"]), min(size)
+    if network.backbone in SMALL_IMAGE_ADDS:
+        adds = SMALL_IMAGE_ADDS[network.backbone] * (224 / 32) ** 2
+    elif network.stem == "cifar":
+        adds, side = adds * CIFAR_STEM, side * 4
+    arithmetic = adds / MULTIPLY_ADDS["resnet50"] * (SMALL_SHARE if side < SMALL_SIDE else 1.0)
     return REFERENCE_SECONDS * arithmetic * batch_size * size[0] * size[1] / REFERENCE_PIXELS
 
 

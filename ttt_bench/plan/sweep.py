@@ -145,9 +145,41 @@ _PAPER: dict[str, Any] = {
     "source_training": TRAINING_PRESETS["paper"],
 }
 
+ETS_STEPS = (0, 1, 3, 5, 10, 15, 20)
+# The protocol of ClusT3, NC-TTT and CTA: their ResNet-50 for 32 pixels, batches of 128, weights reset before each.
+_ETS: dict[str, Any] = {
+    "size": (32, 32),
+    "steps": 20,
+    "eval_steps": ETS_STEPS,
+    "batch_size": 128,
+    "batches": 0,
+    "seeds": (0, 1, 2),
+    "protocols": ("episodic",),
+    "trainings": ("joint",),
+    "network": NetworkConfig("resnet50", "linear", stem="cifar"),
+    "source_training": TRAINING_PRESETS["ets"],
+}
+_SMALL_KINDS = ("gaussian_noise", "defocus_blur", "fog", "contrast", "pixelate", "jpeg_compression")
+
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
+    "cifar10c": {**_ETS, "pairs": "cifar10->cifar10c/all-5"},
+    "cifar100c": {**_ETS, "pairs": "cifar100->cifar100c/all-5"},
+    "tinyimagenetc": {**_ETS, "pairs": "tinyimagenet->tinyimagenetc/all-5", "size": (64, 64)},
+    # About an hour on two cores, on the first 4,000 training images of CIFAR-10 or more.
+    "cifar-small": {
+        "pairs": ",".join(f"cifar10->cifar10+{kind}:5" for kind in _SMALL_KINDS),
+        "size": (32, 32),
+        "steps": 3,
+        "eval_steps": (0, 1, 3),
+        "batch_size": 128,
+        "batches": 2,
+        "seeds": (0, 1, 2),
+        "protocols": ("episodic",),
+        "network": NetworkConfig("resnet26", "linear"),
+        "source_training": TRAINING_PRESETS["small"],
+    },
     "paper": _PAPER,
     "released": {**_PAPER, "released": "all"},
 }
-"""Named sets of defaults; any option given on the command line wins. ``released`` is text as after ``--released``."""
+"""Named sets of defaults; any option given on the command line wins. ``released`` and ``pairs`` are text as there."""

@@ -30,6 +30,8 @@ class Augmentation:
     saturation: tuple[float, float] = (1.0, 1.0)
     hue: float = 0.0
     """Largest turn of the colour circle, in turns."""
+    border: int = 0
+    """Pixels of black around the image, out of which its size is cut at a random place."""
     chance: float = 1.0
     """Probability of each of the four colour changes."""
 
@@ -37,6 +39,7 @@ class Augmentation:
 AUGMENTATIONS: dict[str, Augmentation] = {
     "none": Augmentation(flip=0.0),
     "light": Augmentation(brightness=0.1, contrast=(0.8, 1.2), saturation=(0.8, 1.2)),
+    "crop": Augmentation(border=4),
     "paper": Augmentation(
         scale=(0.5, 2.0), brightness=32 / 255, contrast=(0.5, 1.5), saturation=(0.5, 1.5), hue=18 / 360, chance=0.5
     ),
@@ -68,7 +71,28 @@ def augment_images_and_labels(
         scale_draw, *place = torch.rand((3, images.shape[0]), generator=generator).to(images.device)
         low, high = recipe.scale
         images, labels = _scale_and_crop(images, labels, low + (high - low) * scale_draw, place[0], place[1])
+    if recipe.border:
+        images, labels = _border_crop(images, labels, recipe.border, generator)
     return images, labels
+
+
+def _border_crop(
+    images: Tensor, labels: dict[str, Tensor], border: int, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Move every image by up to ``border`` pixels, black coming in; labels of maps are unknown there."""
+    height, width = images.shape[-2:]
+    places = torch.randint(2 * border + 1, (len(images), 2), generator=generator).tolist()
+
+    def moved(values: Tensor, fill: float) -> Tensor:
+        padded = F.pad(values, (border,) * 4, value=fill)
+        cut = [each[..., y : y + height, x : x + width] for each, (y, x) in zip(padded, places, strict=True)]
+        return torch.stack(cut)
+
+    changed = {
+        name: moved(label, get_task(name).ignore) if get_task(name).extent == "map" else label
+        for name, label in labels.items()
+    }
+    return moved(images, 0.0), changed
 
 
 def _flip(images: Tensor, labels: dict[str, Tensor], mirrored: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

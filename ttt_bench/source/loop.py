@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Training:
             progress = iteration / self.config.iterations
             return joint_loss(self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress)
 
-        return step(self.optimizer, compute, poly_rate(self.config, iteration))
+        return step(self.optimizer, compute, scheduled_rate(self.config, iteration))
 
     def _finite(self, loss: float, iteration: int) -> float:
         if loss != loss or loss in (float("inf"), float("-inf")):
@@ -143,7 +144,9 @@ class Training:
 
 
 def training_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam as every training here uses it; its rate is set anew at each iteration."""
+    """Adam, or SGD of momentum 0.9, as every training here uses it; its rate is set anew at each iteration."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay)
     return torch.optim.Adam(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
@@ -181,10 +184,14 @@ def hash_seed(*parts: int) -> int:
     return value >> 1
 
 
-def poly_rate(config: TrainingConfig, iteration: int) -> float:
-    """lr * (1 - i/iterations)^power, stepped every iteration."""
-    rate: float = config.lr * (1 - iteration / config.iterations) ** config.power
-    return rate
+def scheduled_rate(config: TrainingConfig, iteration: int) -> float:
+    """The learning rate of ``iteration`` by ``config.schedule``."""
+    share = iteration / config.iterations
+    if config.schedule == "cosine":
+        return config.lr * (1 + math.cos(math.pi * share)) / 2
+    if config.schedule == "steps":
+        return config.lr * float(0.1 ** sum(share >= place for place in (3 / 7, 5 / 7)))
+    return config.lr * float((1 - share) ** config.power)
 
 
 def joint_loss(

@@ -18,7 +18,7 @@ FIT = ("fit_iterations", "fit_lr", "statistics_batches")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a source model is trained. Adam with default betas, poly schedule lr * (1 - i/iterations)^power."""
+    """How a source model is trained."""
 
     iterations: int
     batch_size: int
@@ -28,7 +28,13 @@ class TrainingConfig:
     weight_decay: float = 1e-6
     power: float = 0.9
     augment: str = "light"
-    """``light``: flip and colour jitter; ``paper``: also random scale and crop; ``none``."""
+    """``light``: flip and colour jitter; ``paper``: also random scale and crop; ``crop``: flip, and a crop out of a
+    border of 4 pixels, as for CIFAR; ``none``."""
+    optimizer: str = "adam"
+    """``adam`` with default betas, or ``sgd`` with momentum 0.9."""
+    schedule: str = "poly"
+    """``poly``: lr * (1 - i/iterations)^power; ``steps``: lr, a tenth of it from 3/7 of the iterations on, a hundredth
+    from 5/7 (epochs 150 and 250 of 350); ``cosine``."""
     fit_iterations: int = field(default=300, metadata=ASIDE)
     """Iterations for a method's branch on the frozen network (``shared`` training)."""
     fit_lr: float = field(default=1e-3, metadata=ASIDE)
@@ -43,6 +49,15 @@ class TrainingConfig:
 TRAINING_PRESETS: dict[str, TrainingConfig] = {
     "fast": TrainingConfig(iterations=1200, batch_size=16, lr=1e-3, samples=2000, fit_iterations=200),
     # S4T appendix A: Adam 2e-5, weight decay 1e-6, 60,000 iterations of batch 8, poly power 0.9.
+    # ClusT3's source training: 350 epochs of batch 128 over 50,000 images, SGD 0.1.
+    "ets": TrainingConfig(
+        iterations=136_719, batch_size=128, lr=0.1, samples=1_000_000, weight_decay=1e-4, augment="crop",
+        optimizer="sgd", schedule="steps", fit_iterations=20_000, fit_lr=1e-3, statistics_batches=1000,
+    ),
+    "small": TrainingConfig(
+        iterations=700, batch_size=50, lr=2e-3, samples=4000, weight_decay=5e-4, augment="crop", schedule="cosine",
+        fit_iterations=150,
+    ),
     "paper": TrainingConfig(
         iterations=60_000, batch_size=8, lr=2e-5, samples=1_000_000, augment="paper",
         fit_iterations=20_000, fit_lr=1e-4, statistics_batches=1000,
