@@ -164,9 +164,11 @@ def check_path(what: str, path: Path | str) -> None:
     """Refuse what no file system takes as a path.
 
     Raises:
-        UserError: it has a name longer than 255 bytes, or a zero byte.
+        UserError: it has a name longer than 255 bytes, a zero byte, or the home of a user who has none.
     """
     text = str(path)
+    if text.startswith("~") and os.path.expanduser(text).startswith("~"):  # noqa: PTH111 - raises no error
+        raise UserError(f"{what} {shown(text)}: there is no such home folder.", "Write the whole path.")
     if "\0" in text or any(len(os.fsencode(part)) > 255 for part in text.split("/")) or len(os.fsencode(text)) > 4000:
         raise UserError(f"{what} {shown(text)} is longer than any path may be.", "Give a file or folder.")
 

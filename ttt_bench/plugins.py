@@ -156,8 +156,9 @@ def load(file: PluginFile) -> ModuleType:
     """
     name = f"ttt_bench_{file.kind}s.{file.path.stem}"
     module = sys.modules.get(name)
-    if module is not None and Path(str(module.__file__)).resolve() == file.path.resolve():
+    if module is not None and os.path.realpath(str(module.__file__)) == os.path.realpath(file.path):
         return module
+    read_source(file)  # refuses what is no file, such as a pipe, on which importing would wait
     spec = importlib.util.spec_from_file_location(name, file.path)
     if spec is None or spec.loader is None:
         raise UserError(f"The {file.kind} file {file.path} is no Python file.", "Its name must end in .py.")

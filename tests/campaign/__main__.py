@@ -6,6 +6,7 @@ Prints a line for everything that is not as it must be and a summary; exit 1 if 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,11 @@ from inputs import run_inputs  # noqa: E402 - a folder that is run has only itse
 from kills import run_kills  # noqa: E402
 
 
+def _kills_in_a_process_of_their_own(arguments: argparse.Namespace) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, "--inputs=0", f"--kills={arguments.kills}", f"--seed={arguments.seed}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 def main() -> int:
     """Both campaigns in a temporary folder; the number of faults decides the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,10 +30,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument("--only", default="", help="one kind of input (for finding a fault)")
     arguments = parser.parse_args()
+    # Beside each other: a kill waits most of the time, and there are two processors.
+    beside = _kills_in_a_process_of_their_own(arguments) if arguments.kills and arguments.inputs else None
     with tempfile.TemporaryDirectory(prefix="campaign") as folder:
         faults = run_inputs(Path(folder) / "inputs", arguments.inputs, arguments.seed, arguments.only)
-        if arguments.kills:
+        if arguments.kills and beside is None:
             faults += run_kills(Path(folder) / "kills", arguments.kills, arguments.seed)
+    if beside is not None:
+        text, _ = beside.communicate()
+        print(text, end="")
+        faults += [f"kills: exit {beside.returncode}"] * (beside.returncode != 0)
     for fault in faults:
         print("FAULT", fault)
     print(f"{len(faults)} faults")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+from pathlib import Path
 from typing import Any
 
 NASTY: tuple[Any, ...] = (
@@ -87,3 +89,38 @@ def toml_value(dice: random.Random) -> str:
         "inf", "nan", "-1", "0", "1e400", "[]", "{}", '""', '"a\\nb"', '"\\u0000"', '"$(touch x)"', "true", "1979-05-27", "'",
         '"' + "x" * 3000 + '"', "[1, [2]]", '{a = "b\\n#SBATCH x"}', '"04:00"', "99999999999999999999", '"-1G"', '["a\\nb"]',
     ))  # fmt: skip
+
+
+def foreign_bytes(dice: random.Random, canary: Path) -> bytes:
+    """The beginning of a file of some other kind, or of one that would run something."""
+    return dice.choice((
+        f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n({canary}) (w) file closefile\nshowpage\n".encode(),
+        b"GIF89a" + dice.randbytes(40), b"BM" + dice.randbytes(60), b"PK\x03\x04" + dice.randbytes(50),
+        b"\x89PNG\r\n\x1a\n" + dice.randbytes(80), b"\xff\xd8\xff\xe0" + dice.randbytes(80),
+        b"\x89HDF\r\n\x1a\n" + dice.randbytes(80), b"\x93NUMPY\x01\x00" + dice.randbytes(80),
+        b"MATLAB 5.0 MAT-file" + dice.randbytes(120), b"\xff\xfe" + dice.randbytes(40),
+        b"\x80\x04cposix\nsystem\n(S'touch " + str(canary).encode() + b"'\ntR.",
+    ))  # fmt: skip
+
+
+def strange_node(file: Path, dice: random.Random) -> str:
+    """Put something else than a file into its place; what, in words."""
+    way = dice.choice(("a pipe", "a folder", "a link to nowhere", "a link to itself", "a device", "nothing"))
+    file.unlink()
+    if way == "a pipe":
+        os.mkfifo(file)
+    elif way == "a folder":
+        (file / "inside").mkdir(parents=True)
+    elif way != "nothing":
+        file.symlink_to({"a link to nowhere": "nowhere", "a link to itself": file.name, "a device": "/dev/zero"}[way])
+    return way
+
+
+def spoil_file(file: Path, dice: random.Random, canary: Path) -> str:
+    """Damage a file, replace its content or put something else into its place; what, in words."""
+    way = dice.randrange(4)
+    if way == 0:
+        return strange_node(file, dice)
+    data = foreign_bytes(dice, canary) if way == 1 else spoil_bytes(file.read_bytes(), dice)
+    file.write_bytes(data)
+    return "foreign content" if way == 1 else "damaged"

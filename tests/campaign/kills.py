@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 SWEEP = [
-    "--pairs", "rooms/studio->rooms/fog", "--methods", "tent,ttt,s4t", "--size", "32x32", "--steps", "4",
-    "--batches", "6", "--batch-size", "4", "--train-iterations", "60", "--train-samples", "32", "--fit-iterations", "20",
+    "--pairs", "rooms/studio->rooms/fog", "--methods", "tent,s4t", "--size", "32x32", "--steps", "3",
+    "--batches", "5", "--batch-size", "4", "--train-iterations", "40", "--train-samples", "24", "--fit-iterations", "15",
     "--seeds", "1", "--no-figures",
 ]  # fmt: skip
 MEASURED = ("loss", "statistics/", "examples/", "forwards", "backwards")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from damage import WORDS, json_text, spoil_bytes, spoil_json, toml_value
+from damage import WORDS, json_text, spoil_bytes, spoil_file, spoil_json, strange_node, toml_value
+from drawn import DATA
 
 if TYPE_CHECKING:
     from inputs import Attempt
@@ -33,8 +35,8 @@ class Ground:
 
     results: Path
     """A finished tiny sweep ``s`` with its cache."""
-    tree: Path
-    """NYUD-v2 frames of this project's own drawing."""
+    trees: Path
+    """Data sets of this project's own drawing, by name."""
     canary: Path
     """A file that only executed data would make."""
     options: tuple[str, ...]
@@ -43,7 +45,7 @@ class Ground:
 
 def prepare(folder: Path) -> Ground:
     """Make the ground once, and import what the commands import."""
-    from trees import make_frames
+    from drawn import make_trees
     from typer.main import get_command
 
     from ttt_bench.cli.app import app
@@ -54,11 +56,31 @@ def prepare(folder: Path) -> Ground:
         [sys.executable, "-m", "ttt_bench", "sweep", *TINY, "--out", str(results)],
         check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    make_frames(folder / "tree")
+    make_trees(folder / "trees")
+    _warm(results, folder / "trees/frames")
     plan = get_command(app).commands["plan"]  # type: ignore[attr-defined]
     named = {p.opts[0] for p in plan.params if p.opts[0].startswith("--") and not getattr(p, "is_flag", False)}
     options = tuple(sorted(named - {"--out", "--cache", "--help"}))
-    return Ground(results, folder / "tree", folder / "executed", options)
+    return Ground(results, folder / "trees", folder / "executed", options)
+
+
+def _warm(results: Path, tree: Path) -> None:
+    """Run what the attempts run once in this process, on sound input: its forks then import nothing anew."""
+    from ttt_bench.cli import main
+
+    data = ["--pairs", "nyudv2->nyudv2+fog:1", "--size", "32x32", "--data", f"nyudv2={tree}"]
+    for command in (
+        ["plan"], ["plan", *data], ["data", "check", str(tree)], ["status", "s", "-v", "--out", str(results)],
+        ["report", "s", "--no-figures", "--out", str(results)], ["cancel", "s", "--out", str(results)],
+        ["sweep", *TINY, "--out", str(results), "--no-figures", "--jobs", "1"],
+    ):  # fmt: skip
+        sys.argv = ["ttt_bench", *command]
+        quiet = io.StringIO()
+        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet), contextlib.suppress(SystemExit):
+            main()
+    import torch
+
+    torch.set_num_threads(1)  # a fork has none but its own thread
 
 
 def _attempt(kind: str, dice: random.Random, *command: object, may_pass: bool = True, note: str = "") -> Attempt:
@@ -142,6 +164,9 @@ def method_file(ground: Ground, place: Path, dice: random.Random) -> Attempt:
     return _attempt("method_file", dice, "plan", "--method", file, "--methods", "bn")
 
 
+REPORT = ("report", "s", "--no-figures")
+
+
 def _copied(ground: Ground, place: Path) -> Path:
     shutil.copytree(ground.results, place / "results", ignore=shutil.ignore_patterns("cache"))
     return place / "results"
@@ -168,7 +193,7 @@ def cell(ground: Ground, place: Path, dice: random.Random) -> Attempt:
                 np.full(arrays[name].shape, np.nan), np.array([b"x"]), arrays[name].astype(np.complex64),
             ))  # fmt: skip
         _save(file, arrays)
-    command = dice.choice((("report", "s"), ("status", "s", "-v"), ("report", "s")))
+    command = dice.choice((REPORT, ("status", "s", "-v"), REPORT))
     return _attempt("cell", dice, *command, "--out", results, note=f"way {way}, {file.name}")
 
 
@@ -189,37 +214,45 @@ def stored_json(ground: Ground, place: Path, dice: random.Random) -> Attempt:
             target = results / "s" / folder / f"{dice.choice(('0123456789abcdef', 'x y', 'a'))}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(text.encode("utf-8", "surrogatepass"))
-    command = dice.choice((("status", "s", "-v"), ("report", "s"), ("cancel", "s"), ("status", "s")))
+    command = dice.choice((("status", "s", "-v"), REPORT, ("cancel", "s"), ("status", "s")))
     return _attempt("stored_json", dice, *command, "--out", results, note=str(target.relative_to(results)))
 
 
 def data_file(ground: Ground, place: Path, dice: random.Random) -> Attempt:
     """A data set with one file that is damaged, of another kind, a link, or a pipe."""
-    shutil.copytree(ground.tree, place / "tree")
+    name = dice.choice(sorted(DATA))
+    shutil.copytree(ground.trees / name, place / "tree")
     file = dice.choice(sorted(p for p in (place / "tree").rglob("*") if p.is_file()))
-    way = dice.randrange(5)
-    if way == 0:
-        file.write_bytes(spoil_bytes(file.read_bytes(), dice))
-    elif way == 1:
-        canary = str(ground.canary)
-        file.write_bytes(dice.choice((
-            f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n({canary}) (w) file closefile\nshowpage\n".encode(),
-            b"GIF89a" + dice.randbytes(40), b"BM" + dice.randbytes(60), b"PK\x03\x04" + dice.randbytes(50),
-            b"\x89PNG\r\n\x1a\n" + dice.randbytes(80), b"\xff\xd8\xff\xe0" + dice.randbytes(80),
-            b"\x80\x04cposix\nsystem\n(S'touch " + canary.encode() + b"'\ntR.",
-        )))  # fmt: skip
-    elif way == 2:
-        file.unlink()
-        file.symlink_to(dice.choice(("nowhere", file.name, "/dev/zero", "..")))
-    elif way == 3:
-        file.unlink()
-        os.mkfifo(file)
-    else:
-        file.unlink()
-    check = ("data", "check", "nyudv2", place / "tree")
-    plan = ("plan", "--pairs", "nyudv2->nyudv2+fog:1", "--size", "32x32", "--data", f"nyudv2={place / 'tree'}")
-    command = dice.choice((check, check, plan))
-    return _attempt("data_file", dice, *command, note=f"way {way}: {file.relative_to(place / 'tree')}")
+    note = f"{name}, {spoil_file(file, dice, ground.canary)}: {file.relative_to(place / 'tree')}"
+    domain, pair = DATA[name]
+    check = ("data", "check", place / "tree")
+    plan = ("plan", "--pairs", pair, "--size", "32x32", "--methods", "bn", "--data", f"{domain}={place / 'tree'}")
+    return _attempt("data_file", dice, *dice.choice((check, plan)), note=note)
+
+
+def node(ground: Ground, place: Path, dice: random.Random) -> Attempt:
+    """A file of the results that is a pipe, a folder, a link to nowhere or to itself, or that is not there."""
+    results = _copied(ground, place)
+    file = dice.choice(sorted(p for p in results.glob("s/**/*") if p.is_file()))
+    note = f"{strange_node(file, dice)}: {file.relative_to(results)}"
+    plan = ("plan", *TINY)
+    command = dice.choice((("status", "s", "-v"), REPORT, ("cancel", "s"), plan))
+    return _attempt("node", dice, *command, "--out", results, note=note)
+
+
+def user_file(ground: Ground, place: Path, dice: random.Random) -> Attempt:
+    """A file that the user names is damaged, of another kind, a pipe, a folder or a link to nowhere."""
+    file = place / "given"
+    option, text = dice.choice((
+        ("--method", METHOD), ("--domain", METHOD), ("--task", METHOD), ("--network", METHOD), ("--skip-bad", "a\nb\n"),
+        ("--weights", "PK\x03\x04"), ("--profile", "cpus = 2\n"),
+    ))  # fmt: skip
+    if option in ("--method", "--domain", "--task", "--network"):
+        file = file.with_suffix(".py")
+    file.write_bytes(text.encode())
+    note = f"{option} {spoil_file(file, dice, ground.canary)}"
+    more = ["--executor", "slurm"] if option == "--profile" else []
+    return _attempt("user_file", dice, "plan", "--methods", "bn", option, file, *more, note=note)
 
 
 def checkpoint(ground: Ground, place: Path, dice: random.Random) -> Attempt:
@@ -238,7 +271,7 @@ def checkpoint(ground: Ground, place: Path, dice: random.Random) -> Attempt:
 
 KINDS: dict[str, Callable[[Ground, Path, random.Random], Attempt]] = {
     "option": option, "method_text": method_text, "profile": profile, "method_file": method_file, "cell": cell,
-    "stored_json": stored_json, "data_file": data_file, "checkpoint": checkpoint,
+    "stored_json": stored_json, "node": node, "data_file": data_file, "user_file": user_file, "checkpoint": checkpoint,
 }  # fmt: skip
 """All kinds, met in turn."""
 RARE = {"checkpoint": 10}

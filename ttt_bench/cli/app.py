@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -213,7 +214,7 @@ def domains(
     """List the domains, their tasks and what they need, or show one family of them."""
     from ttt_bench.cli.listings import show_domains, show_family
 
-    extra = tuple(path.resolve() for path in domain or ())
+    extra = tuple(Path(os.path.realpath(path)) for path in domain or ())
     if name:
         show_family(name, extra)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ def check(
     from ttt_bench.domains.disk.checklists import check_found
     from ttt_bench.domains.disk.layouts import recognise
 
-    extra = tuple(path.resolve() for path in domain or ())
+    extra = tuple(Path(os.path.realpath(path)) for path in domain or ())
     found = list(recognise(folder, extra))
     if not found:
         layouts = [layout for family in list_families(extra) for layout in family.layouts]

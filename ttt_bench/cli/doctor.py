@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ttt_bench.cli.console import console
 from ttt_bench.cli.options import _roots
+from ttt_bench.domains.pixels.opening import exists
 from ttt_bench.errors import UserError
 from ttt_bench.machine import usable_cpus
 
@@ -70,7 +71,7 @@ def _torch() -> Iterator[Finding]:
 def _machine(out: Path) -> Iterator[Finding]:
     usable = usable_cpus()
     yield None, f"{usable} processor{'s' * (usable > 1)} that this process may use"
-    existing = next(p for p in (out, *out.resolve().parents) if p.exists())
+    existing = next(p for p in (out, *Path(os.path.realpath(out)).parents) if exists(p))
     free = shutil.disk_usage(existing).free / 2**30
     yield free > 2, f"{free:.1f} GiB free where {out} goes" + ("" if free > 2 else " (at least 2 are needed)")
     yield os.access(existing, os.W_OK), f"{existing} can be written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -177,11 +178,14 @@ def read_request(
     ] = None,
 ) -> Request:
     """Turn the options into a request. The signature is what ``takes_request`` gives to commands."""
-    plugins.use({"task": task or (), "domain": domain or (), "network": network or ()})
     check_word("--preset", preset, PRESETS)
     check_word("--track", track, TRACKS)
     for option, path in (("--out", out), ("--cache", cache), ("--weights", weights), ("--skip-bad", skip_bad)):
         check_path(option, path or "")
+    for option, files in (("--domain", domain), ("--method", method), ("--task", task), ("--network", network)):
+        for path in files or ():
+            check_path(option, path)
+    plugins.use({"task": task or (), "domain": domain or (), "network": network or ()})
     defaults = {**TRACKS[track], **PRESETS[preset]}
     usual = defaults.pop("pairs", TRACK_PAIRS[track])
     extra = tuple(method or ())
@@ -294,7 +298,7 @@ def _roots(
     skip_bad: Path | None = None,
     domain: list[Path] | None = None,
 ) -> Roots:
-    declared = tuple(path.expanduser().resolve() for path in domain or ())
+    declared = tuple(Path(os.path.realpath(path.expanduser())) for path in domain or ())
     return given_roots(data or (), FileOptions(trust_names, read_skipped(skip_bad)), declared)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def choice(architecture: str | None, files: tuple[Path, ...]) -> dict[str, str]:
     """
     known = outside()
     if architecture is None and files:
-        last = PluginFile("network", Path(files[-1]).resolve(), outside=True)
+        last = PluginFile("network", Path(os.path.realpath(files[-1])), outside=True)
         architecture = next(iter(_read(last))).name
     if architecture is None:
         return {}
