@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ttt_bench.report.groups import Row
 from ttt_bench.report.scoring import Scored
-from ttt_bench.store import Trajectory
+from ttt_bench.store.trajectory import read_examples
 from ttt_bench.tasks import Task
 from ttt_bench.tasks.contract import Picture
 from ttt_bench.tasks.paint import limits, paint_prediction, paint_truth
@@ -24,7 +24,7 @@ def pictures_of(row: Row) -> tuple[Scored | None, Examples]:
     # The first seed that did not collapse; its file is read again, since pictures are not kept in memory.
     for scored in row.survivors:
         if scored.run.pictured:
-            return scored, Trajectory.load(scored.run.path).examples
+            return scored, read_examples(scored.run.path)
     return None, {}
 
 

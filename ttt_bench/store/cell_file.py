@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -19,8 +21,11 @@ from ttt_bench.store.header import MOST_BYTES, Header, parse_header
 MOST_ARRAY = 32 * 2**30
 """Bytes of one array; more than any sweep stores, less than a file of zeros can be made to claim."""
 PORTION = 4 * 2**20
+SMALL = 2**20
 UPDATES = ("loss", "seconds", "forwards", "backwards")
 """Arrays of (adapted batches, steps)."""
+MAGIC_BYTES = 10
+"""Of an array: its magic string, its version, and how long its header is."""
 _REDO = "Delete it and run the sweep again; only this cell is redone."
 
 
@@ -33,6 +38,7 @@ class CellFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read: dict[str, npt.NDArray[Any]] = {}
         with reading(path):
             self._file = open_regular(path)
         try:
@@ -51,6 +57,9 @@ class CellFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Of an array, from its own header."""
+        small = self._small(name)
+        if small is not None:
+            return small.shape
         with reading(self.path), self._open(name) as entry:
             return _npy_header(entry, self._entries[name].file_size)[0]
 
@@ -61,6 +70,13 @@ class CellFile:
 
     def blocks(self, name: str, rows: int | None) -> Iterator[npt.NDArray[Any]]:
         """An array in pieces of so many rows (its first axis); None: all at once. Empty arrays come as one piece."""
+        small = self._small(name)
+        if small is not None:
+            count = len(small) if small.ndim else 1
+            step = max(1, count if rows is None else rows)
+            starts = range(0, max(count, 1), step)
+            yield from (small[start : start + step] if small.ndim else small for start in starts)
+            return
         with reading(self.path), self._open(name) as entry:
             shape, dtype = _npy_header(entry, self._entries[name].file_size)
             row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
@@ -74,6 +90,14 @@ class CellFile:
             # Reading to the end is what makes the archive check its sum.
             if entry.read(1):
                 raise ValueError(f"{name} is longer than it says")
+
+    def _small(self, name: str) -> npt.NDArray[Any] | None:
+        """A small array, read whole and once: there are many of them, and each opening costs more than its bytes."""
+        if name not in self._read and name in self._entries and self._entries[name].file_size <= SMALL:
+            with reading(self.path), self._open(name) as entry:
+                content = entry.read(SMALL + 1)
+                self._read[name] = _parsed(content)
+        return self._read.get(name)
 
     def check(self) -> None:
         """See that the arrays which every cell has are there, are numbers, and fit to each other and to the header."""
@@ -134,20 +158,38 @@ def reading(path: Path) -> Iterator[None]:
 
 def _npy_header(entry: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type of the array that follows; checked against the bytes there are before any is made room for."""
-    version = np.lib.format.read_magic(entry)
+    start = entry.read(MAGIC_BYTES)
+    length = int.from_bytes(start[-2:], "little")
+    shape, dtype = _described(start + entry.read(length))
+    values = 1
+    for count in shape:
+        values *= count
+    if values * dtype.itemsize + MAGIC_BYTES + length != size or size > MOST_ARRAY:
+        raise ValueError(f"an array of shape {shape} in {size} bytes")
+    return shape, dtype
+
+
+@lru_cache(maxsize=512)
+def _described(head: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type in the first bytes of an array; thousands of arrays have the same."""
+    text = io.BytesIO(head)
+    version = np.lib.format.read_magic(text)
     if version != (1, 0):
         raise ValueError(f"an array of format {version}")
-    shape, column_major, dtype = np.lib.format.read_array_header_1_0(entry)
+    shape, column_major, dtype = np.lib.format.read_array_header_1_0(text)
     if dtype.kind not in "biuf" or dtype.hasobject or (column_major and len(shape) > 1):
         raise ValueError("an array of something else than numbers, row by row")
     if any(not isinstance(length, int) or length < 0 for length in shape):
         raise ValueError("an array with an impossible shape")
-    values = 1
-    for length in shape:
-        values *= length
-    if values * dtype.itemsize + entry.tell() != size or size > MOST_ARRAY:
-        raise ValueError(f"an array of shape {shape} in {size} bytes")
     return tuple(shape), dtype
+
+
+def _parsed(content: bytes) -> npt.NDArray[Any]:
+    """The array in the bytes of a whole entry."""
+    entry = io.BytesIO(content)
+    shape, dtype = _npy_header(entry, len(content))
+    # Of its own memory, and writeable like one that is read in pieces.
+    return np.frombuffer(bytearray(content), dtype, offset=entry.tell()).reshape(shape)
 
 
 def _fill(entry: IO[bytes], piece: npt.NDArray[Any], size: int) -> None:

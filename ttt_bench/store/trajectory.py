@@ -146,6 +146,21 @@ def _below(prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
     return {key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)}
 
 
+def read_examples(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The pictures of a stored trajectory, without its other arrays.
+
+    Raises:
+        UserError: the file is damaged or of another schema.
+    """
+    with CellFile(path) as file:
+        if file.header.schema != SCHEMA:
+            raise other_schema(path, file.header.schema)
+        found = _below("examples/", {name: file.array(name) for name in file.names if name.startswith("examples/")})
+    with reading(path):
+        _check_examples(found)
+    return found
+
+
 def read_summary(path: Path) -> dict[str, Any]:
     """The summary of a stored trajectory, without its arrays; for looking at thousands of them.
 
