@@ -91,6 +91,12 @@ def test_what_waits_is_seen_whatever_the_shell_says_of_squeue(run, slurm, profil
     assert len(list(slurm.glob("script.*"))) == 3
 
 
+def test_a_job_lives_as_long_as_one_of_its_elements(monkeypatch):
+    monkeypatch.setattr(commands, "ask", lambda *_: "102_0|PENDING\n102_1|RUNNING\n103|RUNNING\n")
+    living = commands.active(["me"])
+    assert set(living) == {"102", "102_0", "102_1", "103"}
+
+
 def test_nothing_is_submitted_while_nobody_knows_what_is_queued(run, slurm, profile, tmp_path):
     run(*sweep(profile), cache=tmp_path / "cache")
     (slurm / "squeue").unlink()
