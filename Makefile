@@ -1,5 +1,5 @@
 # One line for each thing that CI does; the steps themselves stand in .ci/run.
-.PHONY: help lint types test docs notebook slurm ci format constraints
+.PHONY: help lint types test docs notebook campaign slurm ci format constraints
 
 help:            ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -13,6 +13,8 @@ docs:            ## the documentation site, strictly, into site/
 	.ci/run docs
 notebook:        ## run the example notebook
 	.ci/run notebook
+campaign:        ## random kills and malformed inputs
+	.ci/run campaign
 slurm:           ## the tests on a real one-node Slurm (Debian or Ubuntu, as root)
 	.ci/run slurm
 ci:              ## everything, as CI runs it
