@@ -14,11 +14,13 @@ from ttt_bench.adaptation.snapshot import _same_bits
 from ttt_bench.adaptation.stream import open_stream
 from ttt_bench.cell import run as cell_run
 from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.domains.streams import STREAMS
 from ttt_bench.method import registry
 from ttt_bench.method.card import OptimizerSpec
 from ttt_bench.method.contract import Model
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
+from ttt_bench.samples.joined import JoinedSamples
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source.training import network_outputs
 
@@ -57,9 +59,9 @@ def make(samples, name, options=None, optimizer=None):
     return Adapter(model, method, optimizer or method.native, seed=3)
 
 
-def start(samples, protocol, savepoint=None, stop_at=None, **kind):
-    adapter = make(samples, **kind)
-    stream, evaluator = open_stream(samples, 4, seed=1)
+def start(samples, protocol, savepoint=None, stop_at=None, arrives="iid", **kind):
+    adapter = make(getattr(samples, "parts", [samples])[0], **kind)
+    stream, evaluator = open_stream(samples, 4, seed=1, stream=arrives)
 
     def on_step(done, total):
         if done == stop_at:
@@ -101,6 +103,22 @@ def test_a_stopped_run_goes_on_bit_for_bit(samples, tmp_path, protocol, kind):
     last = Savepoint(path, "me")
     assert_same(start(samples, protocol, last, **kind), whole)
     assert last.resumed_at == divmod(updates - 2, STEPS)
+
+
+@pytest.mark.parametrize("arrives", STREAMS)
+def test_a_run_stopped_in_any_stream_goes_on_bit_for_bit(samples, tmp_path, arrives):
+    kind, path = {**KINDS["s4t with momentum"], "arrives": arrives}, tmp_path / "cell.pt"
+    if STREAMS[arrives].several or STREAMS[arrives].segments:
+        neon = open_domain("rooms/neon", (32, 32), {})
+        samples = JoinedSamples([samples, SampleSet(neon, "test", 6, neon.classes)])
+    whole = start(samples, "online", **kind)
+    updates = whole[0].loss.size
+    for stop in (2, updates - 5):  # the second time in the last segment
+        with pytest.raises(Stopped):
+            start(samples, "online", Savepoint(path, "me"), stop_at=stop, **kind)
+    last = Savepoint(path, "me")
+    assert_same(start(samples, "online", last, **kind), whole)
+    assert last.resumed_at == divmod(updates - 5, STEPS)
 
 
 def test_a_run_stopped_within_a_step_repeats_that_step_only(samples, tmp_path, monkeypatch):

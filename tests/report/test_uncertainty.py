@@ -10,7 +10,7 @@ from ttt_bench.identity import identity
 from ttt_bench.report import build_report
 from ttt_bench.report import reduction as reducing
 from ttt_bench.report.build import score_folder
-from ttt_bench.report.reduction import grouping, reduce_statistic
+from ttt_bench.report.reduction import Pooling, grouping, reduce_statistic
 from ttt_bench.report.uncertainty import _seeded
 from ttt_bench.statistics.resampling import RESAMPLES, SEED, block_length
 from ttt_bench.store.cell_file import CellFile
@@ -114,9 +114,9 @@ def test_many_batches_are_merged_alike_at_once_and_in_parts(tmp_path, monkeypatc
     assert grouping((1300, 2, 150, 150)).max() == reducing.LEAST_GROUPS - 1
     metric = metric_by_id("depth/rmse")
     with CellFile(next((tmp_path / "cells").iterdir())) as file:
-        whole = reduce_statistic(file, "statistics/depth/moments", [metric], None)[metric.id].sums
+        whole = reduce_statistic(file, "statistics/depth/moments", [metric], Pooling())[metric.id].sums
         monkeypatch.setattr(reducing, "LARGE", 4096)
-        parts = reduce_statistic(file, "statistics/depth/moments", [metric], None)[metric.id].sums
+        parts = reduce_statistic(file, "statistics/depth/moments", [metric], Pooling())[metric.id].sums
     assert whole.shape == (512, 2, 6)
     np.testing.assert_allclose(parts, whole)
     np.testing.assert_allclose(whole.sum(0), made.statistics["depth/moments"].sum(0))

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ttt_bench.adaptation.arrival import batches_of, cut
 from ttt_bench.networks.contract import Predictions
-from ttt_bench.samples.loading import Batch, SampleSet
+from ttt_bench.samples.joined import Samples
+from ttt_bench.samples.loading import Batch
 from ttt_bench.samples.noise import InputNoise, input_noise
 from ttt_bench.tasks.measure import Truth, prepare, score
 
@@ -62,14 +64,15 @@ class Evaluator:
 
 
 def open_stream(
-    samples: SampleSet,
+    samples: Samples,
     batch_size: int,
     seed: int,
     device: torch.device | str = "cpu",
     noise: float = 0.0,
     arrival: str = "seed",
+    stream: str = "iid",
 ) -> tuple[TargetStream, Evaluator]:
-    """Shuffle ``samples`` by ``seed`` and split them into what methods see and what only scoring sees.
+    """Put ``samples`` in the order of ``stream`` and split them into what methods see and what only scoring sees.
 
     The order is part of the seed, so `single`, which adapts on the first batch only, meets another one per seed.
     Batches are read when they are asked for, so a target set may be larger than the memory.
@@ -80,12 +83,11 @@ def open_stream(
         seed: decides the order, nothing else.
         device: where the batches go.
         noise: scale of the Gaussian noise added to the images: see ``InputNoise``.
-        arrival: ``seed``: shuffled; ``files``: in the order of the set, as the S4T release has it.
+        arrival: ``seed``: as ``stream`` says; ``files``: in the order of the set, as the S4T release has it.
+        stream: in which kind of stream they arrive: see ``arrival``.
     """
-    order = list(range(len(samples)))
-    if arrival != "files":
-        order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed)).tolist()
-    places = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    released = arrival == "files"
+    places = cut(range(len(samples)), batch_size) if released else batches_of(samples, batch_size, seed, stream)
     arrivals = Arrivals(samples, places, device, input_noise(samples, noise) if noise else None)
     return TargetStream(Part(arrivals, lambda b: b.images)), Evaluator(Part(arrivals, lambda b: b.labels))
 
@@ -99,7 +101,7 @@ class Arrivals:
     KEPT = 2
 
     def __init__(
-        self, samples: SampleSet, places: Sequence[Sequence[int]], device: torch.device | str, noise: InputNoise | None
+        self, samples: Samples, places: Sequence[Sequence[int]], device: torch.device | str, noise: InputNoise | None
     ) -> None:
         self._samples, self._places, self._device, self._noise = samples, places, device, noise
         self._kept: OrderedDict[int, Batch] = OrderedDict()

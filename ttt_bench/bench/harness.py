@@ -59,7 +59,7 @@ def _ready(folder: Path) -> tuple[Adapt, SampleSet]:
         if not isinstance(work, Adapt):
             do(work, context, lambda *_: None)
     work = next(w for w in works if isinstance(w, Adapt) and w.cell.method == "tent")
-    return work, open_samples(target_data(work.cell), context.roots, context.decoded)
+    return work, open_samples(target_data(work.cell)[0], context.roots, context.decoded)
 
 
 def _cell_costs(cell: Cell, samples: SampleSet, folder: Path) -> tuple[dict[str, float], Trajectory]:

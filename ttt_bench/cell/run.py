@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from ttt_bench.method import registry
 from ttt_bench.method.configured import resolve
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.provenance import git_sha, provenance, versions
+from ttt_bench.samples.joined import Samples
 from ttt_bench.samples.loading import SampleSet, denormalise
 from ttt_bench.source.branches import load_model, load_scores
+from ttt_bench.source.training import source_scores
 from ttt_bench.store.trajectory import Trajectory
 from ttt_bench.tasks import TASKS, get_task
 
@@ -35,7 +38,7 @@ EXAMPLES = 3
 
 def run_cell(
     cell: Cell,
-    samples: SampleSet,
+    samples: Samples,
     cache: Path,
     extra_methods: tuple[Path, ...] = (),
     device: torch.device | str = "cpu",
@@ -43,6 +46,7 @@ def run_cell(
     model: Model | None = None,
     partial: Path | None = None,
     attempt: int = 1,
+    held_out: SampleSet | None = None,
 ) -> Trajectory:
     """Run ``cell`` from its stored source model, or from where an interrupted run of it was saved.
 
@@ -56,6 +60,7 @@ def run_cell(
         model: the loaded source model, when the caller has it already; it is copied.
         partial: where progress is saved now and then; None saves none. The caller removes it once the trajectory
             is stored.
+        held_out: source images kept from training, to be scored by what the stream has left of the model.
         attempt: how often the cell has been started, failures of the machine included; kept with the result.
 
     Raises:
@@ -64,7 +69,9 @@ def run_cell(
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
     adapter = make_adapter(cell, method, source.to(device))
-    stream, evaluator = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
+    stream, evaluator = open_stream(
+        samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order, cell.stream
+    )
     start = time.perf_counter()
     _reset_peak_memory(device)
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
@@ -73,6 +80,10 @@ def run_cell(
             _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
         )
         examples = _examples(adapter, stream, evaluator, recording, cell.scaling)
+        left = {}
+        if held_out is not None and recording.collapsed_step is None:
+            found = source_scores(adapter.predict, held_out, cell.batch_size, device)
+            left = {id: value if math.isfinite(value) else math.nan for id, value in found.items()}
     return Trajectory(
         cell_id=cell.id,
         cell=cell.describe(),
@@ -94,6 +105,7 @@ def run_cell(
         summary={
             **_summary(adapter, recording, cell.eval_steps, device, time.perf_counter() - start),
             "source_scores": load_scores(cell.source, cache),
+            "source_scores_after": left,
         },
     )
 

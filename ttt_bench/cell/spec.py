@@ -6,11 +6,21 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from ttt_bench.domains.streams import CARRIES_ON, STREAMS
 from ttt_bench.identity import ASIDE, counted, counts, identity, plain
 from ttt_bench.source.spec import BranchSpec, SourceSpec
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised when the same settings begin to give other numbers."""
+
+
+@dataclass(frozen=True)
+class TargetPart:
+    """One of the domains that a target is made of."""
+
+    domain: str = field(metadata=ASIDE)
+    fingerprint: str
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,10 @@ class Cell:
     """Of the target's pixels: see ``domains.normalisation.SCALINGS``."""
     threads: int = 1
     """Of the process while it computes: sums over pixels are split among them, and round accordingly."""
+    stream: str = "iid"
+    """In which kind of stream the target arrives: one of ``domains.streams.STREAMS``."""
+    parts: tuple[TargetPart, ...] = ()
+    """The domains that make up the target, in their order; empty where it is one."""
     order: str = "seed"
     """In which the target's images arrive: shuffled by the ``seed``, or as in the ``files``."""
 
@@ -57,6 +71,22 @@ class Cell:
         """The source network."""
         return self.branch.source
 
+    @property
+    def segments(self) -> tuple[TargetPart, ...]:
+        """Parts that arrive one after the other, each in batches of its own; empty in streams without."""
+        return self.parts if STREAMS[self.stream].segments else ()
+
+    @property
+    def batches(self) -> int:
+        """Batches of the whole stream."""
+        counts = [part.samples for part in self.segments] or [self.target_samples]
+        return sum(-(-count // self.batch_size) for count in counts)
+
+    @property
+    def shows_forgetting(self) -> bool:
+        """Whether the source is scored again at the end: where weights were carried through a stream that drifts."""
+        return self.protocol == CARRIES_ON and self.stream != "iid"
+
     @cached_property
     def id(self) -> str:
         """Identity hash over all settings; names of domains are left out, fingerprints decide."""
@@ -67,13 +97,17 @@ class Cell:
         """For people."""
         options = "".join(f" {k}={v}" for k, v in self.options.items() if k in self.changed)
         noise = f" noise {self.input_noise:g}" if self.input_noise else ""
-        return f"{self.pair} {self.method}{options} {self.protocol} {self.recipe}{noise} seed {self.seed}"
+        stream = "" if self.stream == "iid" else f" {self.stream}"
+        return f"{self.pair} {self.method}{options} {self.protocol}{stream} {self.recipe}{noise} seed {self.seed}"
 
     def describe(self) -> dict[str, Any]:
         """The cell as JSON-able fields, flat where a table needs a column."""
         return {
             "pair": self.pair,
             "target": self.target,
+            "segments": [
+                {"name": part.domain, "batches": -(-part.samples // self.batch_size)} for part in self.segments
+            ],
             **{f.name: plain(getattr(self, f.name)) for f in fields(self) if counts(f)},
             "changed": list(self.changed),
             "notes": list(self.notes),

@@ -75,7 +75,11 @@ class Request:
 def read_request(
     pairs: Annotated[
         str | None,
-        typer.Option(help="source->target pairs, comma-separated; quote them. +all:5: 15 kinds.", rich_help_panel=What),
+        typer.Option(
+            help="source->target pairs, comma-separated, always in quotes (a shell takes > for itself). +all:5: 15 "
+            "kinds. a->b>c: several targets, for --stream.",
+            rich_help_panel=What,
+        ),
     ] = None,
     track: Annotated[
         str, typer.Option(help="dense (rooms), class (one label per image): defaults.", rich_help_panel=What)
@@ -117,6 +121,10 @@ def read_request(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Target images per batch.", rich_help_panel=How)] = None,
     batches: Annotated[int | None, typer.Option(help="Target batches; 0 = the whole set.", rich_help_panel=How)] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(help="How targets arrive: iid, correlated, continual, gradual, mixed.", rich_help_panel=How),
+    ] = None,
     precision: Annotated[
         str | None, typer.Option(help="fp32, tf32 (CUDA), bf16: arithmetic of the adaptation.", rich_help_panel=How)
     ] = None,
@@ -214,6 +222,7 @@ def read_request(
         "eval_steps": _numbers("--eval-steps", eval_steps),
         "batch_size": batch_size,
         "batches": batches,
+        "stream": stream,
         "precision": precision,
         "compiled": compile,
         "threads": threads,

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ttt_bench.cli.console import console
 from ttt_bench.cli.options import Request
+from ttt_bench.domains.streams import STREAMS
 from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
 from ttt_bench.method import registry
 from ttt_bench.networks.config import IMAGENET_FILES
@@ -30,7 +31,7 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
     plan = request.plan()
     states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
     table = Table()
-    for column in ("pair", "methods", "protocol", "recipe", "training", "seeds"):
+    for column in ("pair", "methods", "protocol", "stream", "recipe", "training", "seeds"):
         table.add_column(column)
     for column in ("cells", "done"):
         table.add_column(column, justify="right")
@@ -43,11 +44,12 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
         seeds = sorted({by_id[i].seed for i in ids})
         done = sum(states[i] == "done" for i in ids)
         table.add_row(
-            pair, " ".join(names), protocol, recipe, training, ",".join(map(str, seeds)), str(len(ids)), str(done)
-        )
+            pair, " ".join(names), protocol, plan.config.stream, recipe, training, ",".join(map(str, seeds)),
+            str(len(ids)), str(done),
+        )  # fmt: skip
     console.print(f"Plan for {request.folder}", style="italic")
     console.show(table)
-    lines = [*_plan_lines(plan, Counter(states.values())), *left_out_lines(plan)]
+    lines = [*_plan_lines(plan, Counter(states.values())), *_stream_lines(plan), *left_out_lines(plan)]
     lines += _accident_lines(plan)
     for line in [*lines, *data_lines(lay_out(plan), request)]:
         console.print(line)
@@ -92,18 +94,29 @@ def _weights_lines(plan: Plan) -> list[str]:
 
 def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
     known = registry.discover(plan.extra_methods)
-    updates = sum(
-        c.steps * (1 if c.protocol == "single" else _batches(c.target_samples, c.batch_size))
-        for c in plan.cells
-        if known[c.method].adapts
-    )
-    scored = sum(len(c.eval_steps) * _batches(c.target_samples, c.batch_size) for c in plan.cells)
+    updates = sum(c.steps * (1 if c.protocol == "single" else c.batches) for c in plan.cells if known[c.method].adapts)
+    scored = sum(len(c.eval_steps) * c.batches for c in plan.cells)
     iterations = sum(source.training.iterations for source in plan.sources)
     return [
         f"{len(plan.config.pairs)} pairs, {len(plan.sources)} source networks ({iterations:,} iterations), "
         f"{len(plan.branches)} branches, {len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
         "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
     ]
+
+
+def _stream_lines(plan: Plan) -> list[str]:
+    """How the targets arrive, where that is not as usual."""
+    stream = STREAMS[plan.config.stream]
+    if stream.name == "iid":
+        return []
+    parts = {cell.pair: cell.parts for cell in plan.cells}
+    lines = [f"stream {stream.name}: {stream.title}"]
+    lines += [
+        f"  {pair}: " + (" > " if stream.segments else ", ").join(f"{part.domain} ({part.samples})" for part in found)
+        for pair, found in parts.items()
+        if found
+    ]
+    return lines
 
 
 def _accident_lines(plan: Plan) -> list[str]:
@@ -117,10 +130,6 @@ def _accident_lines(plan: Plan) -> list[str]:
 def left_out_lines(plan: Plan) -> list[str]:
     """Which methods of ``all`` are not among the cells, and why."""
     return [f"left out: {line}" for line in plan.left_out]
-
-
-def _batches(samples: int, batch_size: int) -> int:
-    return -(-samples // batch_size)
 
 
 def data_lines(works: list[Work], request: Request) -> list[str]:

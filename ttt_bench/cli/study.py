@@ -17,6 +17,7 @@ from ttt_bench.cli.cluster import submit_works
 from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.sweep import remember, say, work_off
+from ttt_bench.errors import UserError
 from ttt_bench.measurements.catalogue import measures_of, stored
 from ttt_bench.plan.artifacts import pending
 from ttt_bench.plan.work import Adapt, Measure, Train, Work, lay_out, with_needs
@@ -62,6 +63,11 @@ def run_study(
 
 def _job(name: str, request: Request, finetune: int | None) -> Job:
     study = find_study(name)
+    if study.measurement and request.config.stream != "iid":
+        raise UserError(
+            f"The study {study.name} measures on a shuffled target, not under --stream {request.config.stream}.",
+            "Leave --stream out.",
+        )
     if request.name == UNNAMED:
         request = replace(request, name=f"study-{study.name}")
     parts = study.parts(request.config, Places(request.roots, request.extra_methods))

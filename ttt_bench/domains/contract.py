@@ -80,6 +80,14 @@ class Domain(ABC):
         """Images that it would have and that the user left out, by the names that she gave."""
         return frozenset()
 
+    def scene(self, split: Split, index: int) -> str:
+        """What the sample was taken of, for streams in which such samples arrive together; here nothing is known.
+
+        Where all samples have one scene, their own order is that of files by name.
+        """
+        self.check_index(split, index)
+        return ""
+
     def notes(self) -> tuple[str, ...]:
         """What every table of results on this domain has to say of its data: what was assumed, measured, left out."""
         return ()

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from ttt_bench.domains.catalogue import family_of, open_domain
 from ttt_bench.domains.contract import SPLITS, Domain, Split
+from ttt_bench.domains.joined import Joined, parts_of
+from ttt_bench.domains.streams import targets_of
 from ttt_bench.errors import UserError
 from ttt_bench.tasks import IGNORE, TASKS, get_task, of_kind
 
@@ -83,14 +85,19 @@ def make_pair(source: Domain, target: Domain, tasks: tuple[str, ...] | None = No
 
 
 def _shared_classes(source: Domain, target: Domain) -> tuple[str, ...]:
-    wanted = PAPER_CLASSES.get(frozenset((family_of(source.name), family_of(target.name))), source.classes)
+    families = frozenset(family_of(domain.name) for domain in (source, *parts_of(target)))
+    wanted = PAPER_CLASSES.get(families, source.classes)
     return tuple(c for c in wanted if c in source.classes and c in target.classes)
 
 
 def parse_pair(
-    text: str, size: tuple[int, int], roots: Mapping[str, Path] | None = None, tasks: tuple[str, ...] | None = None
+    text: str,
+    size: tuple[int, int],
+    roots: Mapping[str, Path] | None = None,
+    tasks: tuple[str, ...] | None = None,
+    stream: str = "iid",
 ) -> Pair:
-    """Open ``"rooms/studio->rooms/fog"``.
+    """Open ``"rooms/studio->rooms/fog"``; with several targets, or severities to run through, as ``stream`` takes them.
 
     Raises:
         UserError: the text is not a pair, a domain is unknown, or nothing is shared.
@@ -99,10 +106,13 @@ def parse_pair(
     if len(parts) != 2 or not all(parts):
         raise UserError(
             f"{text!r} is not a pair.",
-            "Write source->target in quotes, for example --pairs 'rooms/studio->rooms/fog'.",
+            "Write source->target in quotes, as a shell takes > for itself: --pairs 'rooms/studio->rooms/fog'.",
         )
-    source, target = (open_domain(part, size, roots) for part in parts)
-    wanted: tuple[tuple[Domain, Split, str], ...] = ((source, "train", "source"), (target, "test", "target"))
+    source = open_domain(parts[0], size, roots)
+    targets = [open_domain(name, size, roots) for name in targets_of(stream, parts[1])]
+    target = targets[0] if len(targets) == 1 else Joined(targets, parts[1])
+    wanted: list[tuple[Domain, Split, str]] = [(source, "train", "source")]
+    wanted += [(part, "test", "target") for part in targets]
     for domain, split, what in wanted:
         if not domain.length(split):
             raise UserError(

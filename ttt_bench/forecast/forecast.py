@@ -83,7 +83,7 @@ class Forecast:
         return max(fitted, default=0) + forwards
 
     def _cell(self, cell: Cell) -> float:
-        batches = -(-cell.target_samples // cell.batch_size)
+        batches = cell.batches
         update, evaluation = self._pace(cell)
         if cell.method in self.static:
             return batches * evaluation

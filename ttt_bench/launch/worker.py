@@ -16,9 +16,10 @@ from ttt_bench.process_state import computing_threads, unchanged_process
 from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import DataNeed, validation_data
-from ttt_bench.samples.opening import open_samples
+from ttt_bench.samples.opening import open_samples, open_target
 from ttt_bench.sealed import save_sealed_json
 from ttt_bench.source import branches, training
+from ttt_bench.source.spec import SourceSpec
 from ttt_bench.store.folder import SweepFolder
 
 Notify = Callable[[int, int, str], None]
@@ -43,7 +44,7 @@ def _decode(work: Decode, context: Context, notify: Notify) -> None:
 def _train(work: Train, context: Context, notify: Notify) -> None:
     joint, data = work.source.joint, source_data(work.source)
     method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
-    held_out = _samples(validation_data(data, data.open(context.roots)), context)
+    held_out = _held_out(work.source, context)
     training.train(work.source, _samples(data, context), context.cache, method, context.device, notify, held_out)
 
 
@@ -57,13 +58,14 @@ def _adapt(work: Adapt, context: Context, notify: Notify) -> None:
     earlier = folder.failure(work.id)
     trajectory = run_cell(
         work.cell,
-        _samples(target_data(work.cell), context),
+        open_target(target_data(work.cell), context.roots, context.decoded),
         context.cache,
         context.extra_methods,
         context.device,
         on_step=lambda done, total: notify(done, total, "updates"),
         partial=folder.partial_path(work.id),
         attempt=earlier.attempt + 1 if earlier else 1,
+        held_out=_held_out(work.cell.source, context) if work.cell.shows_forgetting else None,
     )
     folder.save(trajectory)
 
@@ -79,6 +81,11 @@ def _measure(work: Measure, context: Context, notify: Notify) -> None:
 _DOES: dict[type[Work], Callable[..., None]] = {
     Decode: _decode, Train: _train, Fit: _fit, Adapt: _adapt, Measure: _measure,
 }  # fmt: skip
+
+
+def _held_out(source: SourceSpec, context: Context) -> SampleSet:
+    data = source_data(source)
+    return _samples(validation_data(data, data.open(context.roots)), context)
 
 
 def _samples(need: DataNeed, context: Context) -> SampleSet:

@@ -98,7 +98,7 @@ def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:
         UserError: the method has no task slices, the target has no training images, or fine-tuning diverges.
     """
     cell, device = work.cell, context.device
-    target = target_data(cell)
+    target = target_data(cell)[0]
     available = target.open(context.roots).length("train")
     if available < 1:
         raise UserError(

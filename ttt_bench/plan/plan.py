@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ttt_bench.cell.spec import Cell
+from ttt_bench.cell.spec import Cell, TargetPart
 from ttt_bench.domains.contract import Domain
 from ttt_bench.domains.disk.options import Roots
+from ttt_bench.domains.joined import parts_of
 from ttt_bench.domains.pairs import Pair, parse_pair
+from ttt_bench.domains.streams import STREAMS
 from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.method.configured import MethodCall
@@ -57,13 +59,16 @@ def source_data(source: SourceSpec) -> DataNeed:
     )  # fmt: skip
 
 
-def target_data(cell: Cell) -> DataNeed:
-    """The target images of ``cell``."""
+def target_data(cell: Cell) -> tuple[DataNeed, ...]:
+    """The target images of ``cell``: of each part, in the order in which they arrive."""
     source = cell.source
-    return DataNeed(
-        cell.target, "test", cell.target_samples, source.classes, source.tasks, source.size,
-        cell.target_fingerprint, cell.scaling,
-    )  # fmt: skip
+    parts = cell.parts or (TargetPart(cell.target, cell.target_fingerprint, cell.target_samples),)
+    return tuple(
+        DataNeed(
+            part.domain, "test", part.samples, source.classes, source.tasks, source.size, part.fingerprint, cell.scaling
+        )
+        for part in parts
+    )
 
 
 def make_plan(
@@ -82,7 +87,12 @@ def make_plan(
             f"--released {','.join(config.released)} means the protocol single, not {','.join(config.protocols)}.",
             "Leave --protocols out, or name the other switches only: they go with any protocol.",
         )
-    pairs = [parse_pair(text, config.size, roots or {}, config.tasks) for text in config.pairs]
+    if config.stream != "iid" and follows_files(config.released):
+        raise UserError(
+            f"--stream {config.stream} and --released {','.join(config.released)} both say how images arrive.",
+            "Leave one of them out.",
+        )
+    pairs = [parse_pair(text, config.size, roots or {}, config.tasks, config.stream) for text in config.pairs]
     _check_skipped(pairs, Roots.of(roots or {}))
     forms = (call.on(pair.tasks) for pair in pairs for call in config.methods)
     for call in {(call.label, call.info.written is None): call for call in forms}.values():
@@ -141,26 +151,35 @@ def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -
     if lacking and not call.optional:
         raise UserError(
             f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
-            f"{way_out(call.info.needs, call.name)}{_without_rest(config, _target_samples(config, pair), batch)}",
+            f"{way_out(call.info.needs, call.name)}{_without_rest(config, _cut(config, pair), batch)}",
         )
     return lacking
 
 
-def _without_rest(config: SweepConfig, samples: int, batch: int) -> str:
+def _without_rest(config: SweepConfig, counts: Sequence[int], batch: int) -> str:
     """A batch size near the one asked for that leaves no last batch of one image, as a hint; nothing without one."""
-    if batch > 1 or samples < 2:
+    if batch > 1 or min(counts) < 2:
         return ""
     sizes = sorted(range(2, 2 * config.batch_size + 2), key=lambda size: abs(size - config.batch_size))
-    size = next((size for size in sizes if samples % size != 1), None)
-    return f" With --batch-size {size} no batch of these {samples} images has one image." if size else ""
+    size = next((size for size in sizes if all(samples % size != 1 for samples in counts)), None)
+    said = " and ".join(map(str, dict.fromkeys(counts)))
+    return f" With --batch-size {size} no batch of these {said} images has one image." if size else ""
 
 
 def smallest_batch(config: SweepConfig, pair: Pair, protocol: str) -> int:
     """Images of the smallest batch that a method adapts on: the last one, where it is not full."""
-    samples = _target_samples(config, pair)
-    if protocol == "single" or samples <= config.batch_size:
-        return min(samples, config.batch_size)
-    return samples % config.batch_size or config.batch_size
+    counts = _cut(config, pair)
+    if protocol == "single":
+        return min(counts[0], config.batch_size)
+    return min(
+        count if count <= config.batch_size else count % config.batch_size or config.batch_size for count in counts
+    )
+
+
+def _cut(config: SweepConfig, pair: Pair) -> list[int]:
+    """Images that are cut into batches for themselves: those of each segment, or of the whole stream."""
+    counts = [part.samples for part in _parts(config, pair)]
+    return counts if STREAMS[config.stream].segments else [sum(counts)]
 
 
 def _cell(
@@ -197,7 +216,7 @@ def _cell(
         branch=BranchSpec(source, info.name, source_options, info.code),
         target=pair.target.name,
         target_fingerprint=_fingerprint(pair.target),
-        target_samples=_target_samples(config, pair),
+        target_samples=sum(part.samples for part in _parts(config, pair)),
         method=info.name,
         options=call.options,
         recipe=recipe,
@@ -211,6 +230,8 @@ def _cell(
         compiled=config.compiled,
         input_noise=config.input_noise,
         scaling=accidents.scaling(accidents.target, pair.source.scaling),
+        stream=config.stream,
+        parts=_parts(config, pair) if len(parts_of(pair.target)) > 1 else (),
         order=accidents.order,
         threads=config.threads,
         changed=tuple(call.changed),
@@ -235,12 +256,14 @@ def _fitted(config: SweepConfig, available: int) -> TrainingConfig:
     return replace(wanted, samples=min(wanted.samples, available))
 
 
-def _target_samples(config: SweepConfig, pair: Pair) -> int:
-    available = pair.target.length("test")
-    if available == 0:
-        raise UserError(f"{pair.target.name} has no test images.")
+def _parts(config: SweepConfig, pair: Pair) -> tuple[TargetPart, ...]:
+    """The domains of the target with the images that arrive of each: as many as it would have alone."""
     wanted = config.batches * config.batch_size
-    return min(wanted, available) if wanted else available
+    lengths = [(part, part.length("test")) for part in parts_of(pair.target)]
+    return tuple(
+        TargetPart(part.name, _fingerprint(part), min(wanted, available) if wanted else available)
+        for part, available in lengths
+    )
 
 
 def _has_branch(info: MethodInfo) -> bool:

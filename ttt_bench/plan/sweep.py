@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ttt_bench.choices import MOST_SEEDS, POSITIVE, SEEDS, Range, check_once, check_range, check_word
+from ttt_bench.domains.streams import STREAMS, check_protocol
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.identity import identity, plain
 from ttt_bench.method.configured import MethodCall
@@ -49,6 +50,8 @@ class SweepConfig:
     threads: int = 1
     """Of each worker while it computes: results depend on it in their last digits, so that it is asked for, not
     taken from the machine or from the number of workers."""
+    stream: str = "iid"
+    """In which kind of stream targets arrive: one of ``domains.streams.STREAMS``."""
     released: tuple[str, ...] = ()
     """Switches of ``plan.released`` that are on."""
 
@@ -78,12 +81,15 @@ class SweepConfig:
             ("--protocols", self.protocols, PROTOCOLS),
             ("--training", self.trainings, TRAININGS),
             ("--precision", (self.precision,), PRECISIONS),
+            ("--stream", (self.stream,), STREAMS),
         ):
             if not values:
                 raise UserError(f"{option} is empty.", did_you_mean("", valid))
             for value in values:
                 check_word(option, value, valid)
             check_once(option, values)
+        for protocol in self.protocols:
+            check_protocol(self.stream, protocol)
         training = self.source_training
         for option, number, valid_range in (
             ("--pairs", len(self.pairs), Range(1)),

@@ -139,8 +139,8 @@ def lay_out(plan: Plan) -> list[Work]:
             )
             fits |= dict.fromkeys((b.id for b in group), add(fit))
     for cell in plan.cells:
-        data = add(_decode(target_data(cell)))
-        needs = {data, cell.source.id} | ({fits[cell.branch.id]} if cell.branch.id in fits else set())
+        images = {add(_decode(need)) for need in target_data(cell)}
+        needs = images | {cell.source.id} | ({fits[cell.branch.id]} if cell.branch.id in fits else set())
         add(Adapt(cell.id, cell.label, frozenset(needs), cell=cell))
     return list(works.values())
 

@@ -20,6 +20,7 @@ from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Progress, Run, chosen_metrics, load_runs
+from ttt_bench.report.segments import segment_tables
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (
     TextTable,
@@ -163,6 +164,7 @@ def default_command(folder: Path, metrics: Sequence[str] | None) -> str:
 def _tables(group: Group) -> list[TextTable]:
     return [
         main_table(group),
+        *segment_tables(group),
         *selection_tables(group),
         *([sync_table(group)] if sync_columns(group) else []),
         cost_table(group),
@@ -205,7 +207,7 @@ def _page(report: Report, files: Sequence[Path]) -> str:
         lines += [f"## {escape_markdown(group.pair)}", "", f"{title}.", ""]
         lines += [f"**{escape_markdown(group.accident_line)}.**", ""] if group.accidents else []
         lines += [escape_markdown(group.uncertainty.verdict), ""] if group.uncertainty.verdict else []
-        lines.append(markdown(report.tables[group.slug][:1]))
+        lines.append(markdown(report.tables[group.slug][: 1 + len(segment_tables(group))]))
         lines.append(f"More: [all tables](tables/{group.slug}.md).\n")
     lines += [_embedded(file) for file in pictures if not file.name.startswith("overview_")]
     lines += ["## Files", ""] + [f"- [{file.as_posix()}]({file.as_posix()})" for file in files] + [""]

@@ -26,6 +26,7 @@ CELL_COLUMNS = {
     "options": "its options, as canonical JSON",
     "settings": "every other setting of the cell, as canonical JSON",
     "protocol": "online, episodic or single",
+    "stream": "how the target arrives: iid, correlated, continual, gradual or mixed",
     "recipe": "whose optimiser settings",
     "training": "shared or joint source training",
     "size": "image size, as in the cell",
@@ -56,6 +57,7 @@ TRAJECTORY_COLUMNS = {
 STREAM_COLUMNS = {
     **CELL_COLUMNS,
     "batch": "position in the target stream, from 0",
+    "segment": "place and name of the segment of the stream that the batch is of; missing in a stream without",
     "end": "first or last recorded step",
     "step": "that step",
     "task": "name of the task",
@@ -85,7 +87,10 @@ def trajectory_frame(groups: Sequence[Group]) -> pd.DataFrame:
 
 def stream_frame(groups: Sequence[Group]) -> pd.DataFrame:
     """One row per (cell, batch, first or last step, metric): see ``STREAM_COLUMNS``."""
-    return _frame(groups, _stream_block, STREAM_COLUMNS)
+    names = sorted({name for g in groups for r in g.rows for s in r.runs for name in s.run.segment_names})
+    frame = _frame(groups, partial(_stream_block, names=names), STREAM_COLUMNS)
+    frame["segment"] = pd.Categorical.from_codes(frame["segment"], categories=pd.Index(names, dtype=object))
+    return frame
 
 
 def write_frames(groups: Sequence[Group], folder: Path) -> list[Path]:
@@ -142,6 +147,7 @@ def summary_frame(groups: Sequence[Group]) -> pd.DataFrame:
             found: dict[str, Any] = {
                 "pair": group.pair,
                 "protocol": group.block.protocol,
+                "stream": group.block.stream,
                 "recipe": group.block.recipe,
                 "training": group.block.training,
                 "size": group.block.size,
@@ -223,6 +229,7 @@ def _cell_columns(scored: Scored) -> dict[str, Any]:
         "options": canonical(run.options),
         "settings": canonical(run.settings),
         "protocol": run.block.protocol,
+        "stream": run.block.stream,
         "recipe": run.block.recipe,
         "training": run.block.training,
         "size": run.block.size,
@@ -256,7 +263,7 @@ def _trajectory_block(scored: Scored) -> Block:
     return Block(rows, _metric_columns(scored, ids), steps)
 
 
-def _stream_block(scored: Scored) -> Block:
+def _stream_block(scored: Scored, names: Sequence[str]) -> Block:
     run, ids = scored.run, list(scored.run.stream)
     batches = len(run.stream[ids[0]]) if ids else 0
     values = np.array([run.stream[id].ravel() for id in ids]).reshape(len(ids), 2 * batches)
@@ -273,8 +280,12 @@ def _stream_block(scored: Scored) -> Block:
     ).reshape(values.shape)
     chosen = [place for place, id in enumerate(ids) if id in {m.id for m in scored.metrics}]
     mean = change[chosen].mean(axis=0) if chosen else np.full(2 * batches, np.nan)
+    segment = np.full(batches, -1)
+    if len(run.segment_of) == batches and batches:
+        segment = np.array([names.index(name) for name in run.segment_names])[run.segment_of]
     rows: dict[str, npt.NDArray[Any]] = {
         "batch": np.tile(np.repeat(np.arange(batches), 2), len(ids)),
+        "segment": np.tile(np.repeat(segment, 2), len(ids)),
         "end": np.tile(np.arange(len(ENDS), dtype=np.int8), batches * len(ids)),
         "step": np.tile(run.steps[[0, -1]].astype(np.int64), batches * len(ids)),
         "value": values.ravel(),

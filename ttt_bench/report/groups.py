@@ -12,6 +12,7 @@ import numpy as np
 from ttt_bench.names import file_names, shown
 from ttt_bench.report.runs import BASE, BN, Block, Run
 from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
+from ttt_bench.report.segments import stream_measures
 from ttt_bench.report.selection import DEFAULT_FIXED_STEP
 from ttt_bench.report.uncertainty import UNKNOWN, Uncertainty
 from ttt_bench.tasks import TASKS, Metric
@@ -65,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """One table: all methods on one pair under one protocol, recipe, training and size."""
+    """One table: all methods on one pair under one protocol, stream, recipe, training and size."""
 
     block: Block
     pair: str
@@ -141,12 +142,7 @@ def _borrowed_base(block: Block, pair: str, members: Sequence[Run], runs: Sequen
         return []
     donors: dict[str, Run] = {}
     for run in runs:
-        same = (run.block.protocol, run.block.training, run.block.size) == (
-            block.protocol,
-            block.training,
-            block.size,
-        )
-        if run.method == BASE and run.pair == pair and same:
+        if run.method == BASE and run.pair == pair and replace(run.block, recipe=block.recipe) == block:
             donors.setdefault(run.surroundings, run)
     wanted = {run.surroundings for run in members}
     return [run for key, run in donors.items() if key in wanted]
@@ -170,7 +166,8 @@ def _make_group(
     scored = [score(run, bases.get(run.surroundings), shared, fixed) for run in runs]
     controls = {s.run.surroundings: s for s in scored if s.run.method == BN and s.collapsed_step is None}
     for item, in_step in zip(scored, synchronisation(scored), strict=True):
-        item.measures.update(measure(item, controls.get(item.run.surroundings)) | in_step)
+        control = controls.get(item.run.surroundings)
+        item.measures.update(measure(item, control) | stream_measures(item, control) | in_step)
     rows = _rows(scored, order)
     return Group(block, pair, shared, fixed, rows, _notes(rows, runs, shared, metrics, borrowed))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,33 @@ class Windows:
     """Batches in each."""
 
 
-def window_starts(batches: int) -> Windows:
-    """Windows of an eighth of the stream: one ends at every batch, or at ``MOST_POSITIONS`` of a longer stream."""
-    width = max(1, -(-batches // STREAM_WINDOWS))
-    positions = max(batches - width + 1, 0)
-    every = np.linspace(0, positions - 1, min(positions, MOST_POSITIONS))
-    return Windows(np.unique(np.rint(every).astype(np.int64)), width)
+@dataclass(frozen=True)
+class Pooling:
+    """Over which batches, beside all and each, a metric is scored."""
+
+    windows: Windows | None = None
+    """Along the stream; None where its order means nothing."""
+    segments: tuple[int, ...] = ()
+    """Batches of each segment of the stream; empty in a stream without."""
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """(first batch, batch after the last) of each segment."""
+        ends = list(accumulate(self.segments))
+        return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
+
+
+def window_starts(batches: int, segments: Sequence[int] = ()) -> Windows:
+    """Windows of an eighth of the stream: one ends at every batch, or at ``MOST_POSITIONS`` of a longer stream.
+
+    With segments none reaches over a border, and none is longer than the shortest segment.
+    """
+    lengths = tuple(segments) or (batches,)
+    width = max(1, min(-(-batches // STREAM_WINDOWS), *lengths)) if batches else 1
+    inside = [first + np.arange(max(end - first - width + 1, 0)) for first, end in Pooling(segments=lengths).spans]
+    places = np.concatenate(inside).astype(np.int64)
+    every = np.linspace(0, len(places) - 1, min(len(places), MOST_POSITIONS))
+    return Windows(places[np.unique(np.rint(every).astype(np.int64))], width)
 
 
 @dataclass(frozen=True)
@@ -53,6 +75,8 @@ class Reduced:
     """(batches, 2) of each batch alone, at the first and at the last step."""
     window: Array
     """(positions, 2) likewise of each window; none without windows."""
+    segments: Array
+    """(segments, 2) likewise over each segment."""
     pooled: Array
     """(1, steps, ...) the statistic itself, summed over the batches."""
     sums: Array
@@ -69,9 +93,7 @@ def grouping(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     return np.arange(shape[0], dtype=np.int64) * groups // max(shape[0], 1)
 
 
-def reduce_statistic(
-    file: CellFile, name: str, metrics: Sequence[Metric], windows: Windows | None
-) -> dict[str, Reduced]:
+def reduce_statistic(file: CellFile, name: str, metrics: Sequence[Metric], pooling: Pooling) -> dict[str, Reduced]:
     """Every metric of one stored statistic.
 
     A large statistic whose batches may be added up before they are scored is read in parts, in linear time; sums of
@@ -81,42 +103,44 @@ def reduce_statistic(
         file: the cell.
         name: of the array, (batches, steps, ...).
         metrics: what is computed from it.
-        windows: along the stream; None where its order means nothing.
+        pooling: over which batches they are scored.
 
     Raises:
         ValueError: a score does not have the form that it must have, so the array cannot be what its name says.
     """
     shape = file.shape(name)
+    if pooling.segments and sum(pooling.segments) != shape[0]:
+        raise ValueError(f"{name} has {shape[0]} batches, its segments {sum(pooling.segments)}")
     size = int(np.prod(shape, dtype=np.int64)) * 8
     if size > LARGE and all(metric.additive for metric in metrics):
         rows = max(1, shape[0] * LARGE // size)
         parts: Iterator[Array] = (np.asarray(part, dtype=np.float64) for part in file.blocks(name, rows))
-        found = _in_parts(parts, metrics, windows, grouping(shape))
+        found = _in_parts(parts, metrics, pooling, grouping(shape))
     else:
-        found = _at_once(np.asarray(file.array(name), dtype=np.float64), metrics, windows)
+        found = _at_once(np.asarray(file.array(name), dtype=np.float64), metrics, pooling)
     for id, reduced in found.items():
         if reduced.values.shape != shape[1:2] or reduced.stream.shape != (shape[0], 2):
             raise ValueError(f"{name} has the shape {shape}, of which {id} cannot be computed")
     return found
 
 
-def _at_once(statistic: Array, metrics: Sequence[Metric], windows: Windows | None) -> dict[str, Reduced]:
+def _at_once(statistic: Array, metrics: Sequence[Metric], pooling: Pooling) -> dict[str, Reduced]:
     ends, pooled = statistic[:, [0, -1]], statistic.sum(0)[None]
     sums = np.add.reduceat(ends, np.unique(grouping(statistic.shape), return_index=True)[1], axis=0)
     found = {}
     for metric in metrics:
-        window = np.empty((0, 2))
-        if windows is not None:
-            scores = [metric.compute(ends[start : start + windows.width]) for start in windows.starts]
-            window = np.array(scores).reshape(len(scores), 2)
-        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, pooled, sums)
+        window, segments = (
+            np.array([metric.compute(ends[first:end]) for first, end in spans]).reshape(len(spans), 2)
+            for spans in (_window_spans(pooling), pooling.spans)
+        )
+        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, segments, pooled, sums)
     return found
 
 
 def _in_parts(
-    parts: Iterator[Array], metrics: Sequence[Metric], windows: Windows | None, groups: npt.NDArray[np.int64]
+    parts: Iterator[Array], metrics: Sequence[Metric], pooling: Pooling, groups: npt.NDArray[np.int64]
 ) -> dict[str, Reduced]:
-    edges = set() if windows is None else {*windows.starts.tolist(), *(windows.starts + windows.width).tolist()}
+    edges = {edge for span in (*_window_spans(pooling), *pooling.spans) for edge in span}
     total: Array | None = None
     running: Array | None = None
     sums: dict[int, Array] = {}
@@ -141,13 +165,18 @@ def _in_parts(
     assert total is not None and grouped is not None  # noqa: PT018
     found = {}
     for metric in metrics:
-        window = np.empty((0, 2))
-        if windows is not None:
-            scores = [metric.compute((sums[s + windows.width] - sums[s])[None]) for s in windows.starts.tolist()]
-            window = np.array(scores).reshape(len(scores), 2)
+        window, segments = (
+            np.array([metric.compute((sums[end] - sums[first])[None]) for first, end in spans]).reshape(len(spans), 2)
+            for spans in (_window_spans(pooling), pooling.spans)
+        )
         values, stream = metric.compute(total[None]), np.concatenate(streams[metric.id])
-        found[metric.id] = Reduced(values, stream, window, total[None], grouped)
+        found[metric.id] = Reduced(values, stream, window, segments, total[None], grouped)
     return found
+
+
+def _window_spans(pooling: Pooling) -> list[tuple[int, int]]:
+    windows = pooling.windows
+    return [] if windows is None else [(first, first + windows.width) for first in windows.starts.tolist()]
 
 
 def _each_batch(metric: Metric, ends: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.names import shown
-from ttt_bench.report.reduction import Reduced, reduce_statistic, window_starts
+from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
 from ttt_bench.store.cell_file import CellFile, reading
 from ttt_bench.store.trajectory import SCHEMA, other_schema
 from ttt_bench.tasks import TASKS, Metric
@@ -26,8 +26,8 @@ Progress = Callable[[int, int, str], None]
 BASE, BN = "base", "bn"
 """The two controls: nothing at all, and the same forwards without a gradient."""
 
-_BLOCK = ("protocol", "recipe", "training", "size")
-_NAMED = ("pair", "source", "target", "method", "options", "changed", "seed", "first_batch", *_BLOCK)
+_BLOCK = ("protocol", "recipe", "training", "size", "stream")
+_NAMED = ("pair", "source", "target", "method", "options", "changed", "seed", "first_batch", "segments", *_BLOCK)
 """Settings with a place of their own."""
 
 _TRAINED = ("checkpoint", "branch")
@@ -45,17 +45,20 @@ class Block:
     recipe: str
     training: str
     size: str
+    stream: str = "iid"
 
     @property
     def title(self) -> str:
         """For headings."""
         size = f", {self.size}" if self.size else ""
-        return f"protocol {self.protocol}, recipe {self.recipe}, {self.training} training{size}"
+        stream = "" if self.stream == "iid" else f", stream {self.stream}"
+        return f"protocol {self.protocol}{stream}, recipe {self.recipe}, {self.training} training{size}"
 
     @property
     def parts(self) -> tuple[str, ...]:
         """For names of files."""
-        return self.protocol, self.recipe, self.training, self.size
+        stream = () if self.stream == "iid" else (self.stream,)
+        return (self.protocol, *stream, self.recipe, self.training, self.size)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Run:
     """Metric id -> (positions, 2) pooled over a trailing window of batches; only of ``online`` runs."""
     window_ends: Array
     """(positions,) batches seen at the end of each window."""
+    segments: dict[str, Array]
+    """Metric id -> (segments, 2) over each segment of the stream, at the first and at the last recorded step."""
     sums: dict[str, Array]
     """Metric id -> (groups, 2, ...) its statistic over groups of consecutive batches, at the first and at the last
     recorded step; only of metrics that may be scored on sums over batches."""
@@ -98,7 +103,19 @@ class Run:
     def block(self) -> Block:
         """Protocol, recipe, training and size."""
         protocol, recipe, training = (shown(self.cell.get(key) or "") for key in _BLOCK[:3])
-        return Block(protocol, recipe, training, _size(self.cell.get("size")))
+        return Block(protocol, recipe, training, _size(self.cell.get("size")), shown(self.cell.get("stream") or "iid"))
+
+    @cached_property
+    def segment_names(self) -> tuple[str, ...]:
+        """Of each segment of the stream, with its place, as one may come again; empty in a stream without."""
+        parts = self.cell.get("segments") or []
+        return tuple(f"{place} {shown(part['name'])}" for place, part in enumerate(parts, start=1))
+
+    @cached_property
+    def segment_of(self) -> npt.NDArray[np.int64]:
+        """(batches,) the segment that each batch is of; empty in a stream without."""
+        lengths = segment_lengths(self.cell)
+        return np.repeat(np.arange(len(lengths)), lengths)
 
     @cached_property
     def pair(self) -> str:
@@ -141,6 +158,11 @@ class Run:
         """First step at which the method collapsed, or None."""
         step = self.summary.get("collapsed_step")
         return None if step is None else int(step)
+
+
+def segment_lengths(cell: dict[str, Any]) -> tuple[int, ...]:
+    """Batches of each segment of a cell's stream; nothing for a stream without."""
+    return tuple(int(part["batches"]) for part in cell.get("segments") or ())
 
 
 def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run], list[str]]:
@@ -224,13 +246,16 @@ def _reduce(file: CellFile) -> Run:
     header = file.header
     stored = {name.removeprefix("statistics/") for name in file.names if name.startswith("statistics/")}
     metrics = [m for task in TASKS.values() for m in task.metrics if m.statistic in stored]
-    windows = window_starts(file.shape("eval_seconds")[0]) if header.cell.get("protocol") == "online" else None
+    segments = segment_lengths(header.cell)
+    online = header.cell.get("protocol") == "online"
+    windows = window_starts(file.shape("eval_seconds")[0], segments) if online else None
+    pooling = Pooling(windows, segments)
     reduced: dict[str, Reduced] = {}
     # A diverged network leaves inf in its sums; its scores are NaN, which the report shows as such.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         for statistic in dict.fromkeys(m.statistic for m in metrics):
             of = [metric for metric in metrics if metric.statistic == statistic]
-            reduced |= reduce_statistic(file, f"statistics/{statistic}", of, windows)
+            reduced |= reduce_statistic(file, f"statistics/{statistic}", of, pooling)
         pooled = {m.statistic: reduced[m.id].pooled for m in metrics}
         notes = tuple(note for task in TASKS.values() for note in task.notes(pooled))
     return Run(
@@ -245,6 +270,7 @@ def _reduce(file: CellFile) -> Run:
         stream={m.id: reduced[m.id].stream for m in metrics},
         window={} if windows is None else {m.id: reduced[m.id].window for m in metrics},
         window_ends=np.empty(0) if windows is None else (windows.starts + windows.width).astype(np.float64),
+        segments={m.id: reduced[m.id].segments for m in metrics},
         sums={m.id: reduced[m.id].sums for m in metrics if m.additive},
         loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64)),
         seconds=_median(file.array("seconds")),

@@ -132,19 +132,22 @@ class SampleSet:
         for index in wanted:
             if not 0 <= index < self._count:
                 raise IndexError(f"Sample {index} of a set of {self._count}.")
-        raw = self._read(wanted)
+        raw = self._read(wanted, ("image", *self.tasks))
         labels = {task: self._label(task, raw[task]) for task in self.tasks}
         return Batch(normalise(torch.from_numpy(raw["image"]), self.scaling), labels)
 
-    def _read(self, indices: list[int]) -> dict[str, npt.NDArray[Any]]:
+    def labels(self, task: str) -> Tensor:
+        """The label of ``task`` of every sample, (samples, *its label's shape); no image is read from a cache."""
+        return self._label(task, self._read(list(range(self._count)), (task,))[task])
+
+    def _read(self, indices: list[int], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         if self._cache is None:
             packed = [pack(self.domain.sample(self.split, i), self.domain) for i in indices]
-            return {name: np.stack([p[name] for p in packed]) for name in packed[0]}
+            return {name: np.stack([p[name] for p in packed]) for name in names}
         if self._arrays is None:
             self.build()
             self._arrays = self._cache.open()
-        needed = ("image", *self.tasks)
-        return {name: np.asarray(self._arrays[name][indices]) for name in needed}
+        return {name: np.asarray(self._arrays[name][indices]) for name in names}
 
     def _label(self, task: str, values: npt.NDArray[Any]) -> Tensor:
         label = torch.from_numpy(values)

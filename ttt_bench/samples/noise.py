@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ttt_bench.identity import identity
-from ttt_bench.samples.loading import SampleSet
+from ttt_bench.samples.joined import Samples
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class InputNoise:
         return images + self.scale * torch.tensor(self.sigma) * torch.stack(noise)
 
 
-def input_noise(samples: SampleSet, scale: float) -> InputNoise:
+def input_noise(samples: Samples, scale: float) -> InputNoise:
     """The noise of ``scale`` for the set ``samples``: one seed for each set of images."""
     content = {"kind": "input noise", "images": samples.domain.fingerprint(), "split": samples.split}
     images = (samples.batch([place]).images for place in range(len(samples)))

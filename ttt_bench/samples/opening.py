@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from ttt_bench.domains.contract import Domain
+from ttt_bench.samples.joined import JoinedSamples, Samples
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.samples.need import DataNeed
 
@@ -22,6 +23,12 @@ def open_samples(need: DataNeed, roots: Mapping[str, Path], cache: Path | None) 
     return _open(need, need.open(roots), cache)
 
 
-@lru_cache(maxsize=8)
+def open_target(needs: Sequence[DataNeed], roots: Mapping[str, Path], cache: Path | None) -> Samples:
+    """The samples of a target: of its parts, one after the other."""
+    parts = [open_samples(need, roots, cache) for need in needs]
+    return parts[0] if len(parts) == 1 else JoinedSamples(parts)
+
+
+@lru_cache(maxsize=16)
 def _open(need: DataNeed, domain: Domain, cache: Path | None) -> SampleSet:
     return SampleSet(domain, need.split, need.count, need.classes, cache, tasks=need.tasks, scaling=need.scaling)

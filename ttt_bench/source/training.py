@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ttt_bench.method.contract import Method, Model
 from ttt_bench.networks.catalogue import make_network
-from ttt_bench.networks.contract import Network
+from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import checkpoints
 from ttt_bench.source.loop import Progress, Training, training_optimizer
@@ -85,7 +87,8 @@ def train(
     Training(spec, name, spec.training, spec.seed, 3, model, supervision, optimizer, method).run(
         samples, partial, progress
     )
-    scores = source_scores(model.network, validation, spec.training.batch_size) if validation else {}
+    model.network.eval()
+    scores = source_scores(model.network, validation, spec.training.batch_size, device) if validation else {}
     content = {"network": model.network.state_dict(), "aux": model.aux.state_dict(), "scores": scores}
     checkpoints.save(final, spec, content)
     partial.unlink(missing_ok=True)
@@ -93,16 +96,16 @@ def train(
 
 
 @torch.no_grad()
-def source_scores(network: Network, samples: SampleSet, batch_size: int) -> dict[str, float]:
-    """Every metric of every task on held-out source images, by metric id: is the source model any good?"""
-    device = next(network.parameters()).device
-    network.eval()
+def source_scores(
+    predict: Callable[[Tensor], Predictions], samples: SampleSet, batch_size: int, device: torch.device | str
+) -> dict[str, float]:
+    """Every metric of every task on held-out source images, by metric id: is the model (still) any good there?"""
     collected: dict[str, list[npt.NDArray[np.float64]]] = {}
     for first in range(0, len(samples), batch_size):
         batch = samples.batch(range(first, min(first + batch_size, len(samples)))).to(device)
-        for task, prediction in network(batch.images).items():
+        for task, prediction in predict(batch.images).items():
             for name, value in measure(task, prediction, batch.labels[task]).items():
                 collected.setdefault(name, []).append(value.double().cpu().numpy())
     stacked = {name: np.stack(values)[:, None] for name, values in collected.items()}
-    metrics = [metric for task in network.tasks for metric in get_task(task).metrics]
+    metrics = [metric for task in samples.tasks for metric in get_task(task).metrics]
     return {metric.id: float(metric.compute(stacked[metric.statistic])[0]) for metric in metrics}

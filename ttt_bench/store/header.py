@@ -117,11 +117,19 @@ def _scores(value: object) -> bool:
     )
 
 
+def _segments(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict) and _text(each.get("name")) and _count(each.get("batches")) for each in value
+    )
+
+
 _CELL: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("pair", "method"), _name),
     **dict.fromkeys(("protocol", "recipe", "training", "source", "target"), _text),
     "seed": _whole,
     "options": _or_none(_mapping),
+    "stream": _or_none(_text),
+    "segments": _or_none(_segments),
     "size": _or_none(_size),
     "tasks": _texts,
     "notes": _or_none(_texts),
@@ -136,6 +144,7 @@ _SUMMARY: dict[str, Callable[[object], bool]] = {
     "collapsed_step": _or_none(_count),
     "collapse_reason": _or_none(_text),
     "source_scores": _or_none(_scores),
+    "source_scores_after": _or_none(_scores),
     "absent_classes": _or_none(_count),
     **dict.fromkeys(("peak_memory_bytes", "parameters_total", "parameters_updated", "wall_seconds"), _or_none(_number)),
 }

@@ -46,7 +46,8 @@ class Trajectory:
     """Likewise backward."""
     summary: dict[str, Any] = field(default_factory=dict)
     """Scalars: peak_memory_bytes, parameters_total, parameters_updated, collapsed_step (or null),
-    collapse_reason, wall_seconds, and source_scores: the source model's scores on held-out source images by
+    collapse_reason, wall_seconds, source_scores (the source model's scores on held-out source images) and
+    source_scores_after (what the stream has left of them, of streams that drift; else empty), both by
     metric id (fractions and SI units, as everywhere in the store)."""
     examples: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """For the picture sheet, a few images of the last batch: ``image`` (n, H, W, 3) uint8, ``truth/<task>`` and

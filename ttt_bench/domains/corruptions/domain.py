@@ -66,6 +66,10 @@ class Corrupted(Domain):
         """Those of the clean domain."""
         return self._domain.left_out()
 
+    def scene(self, split: Split, index: int) -> str:
+        """That of the clean sample."""
+        return self._domain.scene(split, index)
+
     def notes(self) -> tuple[str, ...]:
         """Those of the clean domain."""
         return self._domain.notes()

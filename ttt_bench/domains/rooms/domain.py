@@ -57,6 +57,11 @@ class Rooms(Domain):
         image = paint(frame, scene, self._look, _generator(*world, 1 + self._look_id))
         return Sample(image, make_labels(frame, scene.camera))
 
+    def scene(self, split: Split, index: int) -> str:
+        """What kind of room it is: living room, bedroom, kitchen, bathroom or anything."""
+        self.check_index(split, index)
+        return str(build_scene(_generator(ROOT_SEED, SPLITS.index(split), index)).theme)
+
     def content(self) -> Any:
         """The version of the generator and the numbers of the look."""
         return {"rooms": VERSION, "seed": ROOT_SEED, "look": self._look, "edge": EDGE_DEFINITION}

@@ -67,6 +67,8 @@ class Scene:
     ceiling_light: Vector
     window_light: Vector
     lamp_light: Vector
+    theme: int = 0
+    """Place in ``THEMES``: what kind of room it is."""
 
 
 def build_scene(rng: np.random.Generator) -> Scene:
@@ -79,10 +81,10 @@ def build_scene(rng: np.random.Generator) -> Scene:
         room = _Room(dice, size, camera)
         room.furnish(theme)
         if sum(piece.label != UNLABELLED for piece in room.pieces) >= FEWEST:
-            return _finish(dice, room)
+            return _finish(dice, room, THEMES.index((theme, scale)))
 
 
-def _finish(dice: Dice, room: _Room) -> Scene:
+def _finish(dice: Dice, room: _Room, theme: int) -> Scene:
     """Hang up pictures, choose surfaces and put up the lights."""
     size, camera = room.size, room.camera
     windows = room.decorate()
@@ -106,6 +108,7 @@ def _finish(dice: Dice, room: _Room) -> Scene:
         lamp_light=(lamp.x, lamp.height - 0.1, lamp.z + 0.25)
         if lamp
         else (width * dice.uniform(0.15, 0.85), 1.4, depth * dice.uniform(0.15, 0.5)),
+        theme=theme,
     )
 
 

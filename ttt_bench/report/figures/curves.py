@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -61,9 +62,12 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
     axes = figure.subplots(1, 2, sharey=True)
     for end, panel, title in ((0, axes[0], "before the updates on a batch"), (1, axes[1], "after them")):
         panel.set_title(title)
-        draw_panel(panel, group, styles, partial(stream_delta, end=end), 1.0, base_line=0.0)
+        draw_panel(panel, group, styles, partial(_along, end=end), 1.0, base_line=0.0)
     axes[0].set_ylabel("Δ over base (%) ↑")
-    x_title = "target batches seen (each point pools the last eighth of the stream)"
+    segmented = any(len(s.run.segment_of) for r in group.rows for s in r.runs)
+    within = ", at most, and never two segments" if segmented else ""
+    x_title = f"target batches seen (each point pools the last eighth of the stream{within})"
+    _borders(axes, group)
     finish(figure, group, styles, x_title)
     return Sketch(figure, f"{group.pair}: along the stream, {group.block.title}", cells_of([group]))
 
@@ -71,6 +75,39 @@ def draw_stream(group: Group, styles: Styles) -> Sketch | None:
 def values_of(id: str) -> Curve:
     """A metric over the steps."""
     return lambda s: (s.run.steps, s.run.values.get(id, np.full(len(s.run.steps), np.nan)))
+
+
+def _along(scored: Scored, end: int) -> tuple[Array, Array]:
+    """``stream_delta`` with a gap at every border between two segments: no window reaches over one."""
+    (x, y), segment_of = stream_delta(scored, end), scored.run.segment_of
+    if not len(segment_of) or not len(x):
+        return x, y
+    borders = np.flatnonzero(np.diff(segment_of[x.astype(int) - 1])) + 1
+    return np.insert(x, borders, x[borders]), np.insert(y, borders, np.nan)
+
+
+def _borders(axes: Sequence[Axes], group: Group) -> None:
+    """A line at every border between two segments, and the segments' names above."""
+    run = next((s.run for row in group.rows for s in row.runs if len(s.run.segment_of)), None)
+    if run is None:
+        return
+    edges = [0, *(np.flatnonzero(np.diff(run.segment_of)) + 1).tolist(), len(run.segment_of)]
+    for panel in axes:
+        for edge in edges[1:-1]:
+            panel.axvline(edge, color="#555555", lw=0.6, ls=(0, (2, 2)), zorder=1)
+        for name, first, end in zip(_told_briefly(run.segment_names), edges[:-1], edges[1:], strict=True):
+            panel.annotate(
+                name, ((first + end) / 2, 1.0), xycoords=("data", "axes fraction"), xytext=(0, -2),
+                textcoords="offset points", ha="center", va="top", fontsize=5.2, color="#555555",
+            )  # fmt: skip
+
+
+def _told_briefly(names: Sequence[str]) -> list[str]:
+    """Without what all begin with, up to a separator: "rooms/fog", "rooms/dusk" -> "fog", "dusk"."""
+    bare = [name.partition(" ")[2] for name in names]
+    common = os.path.commonprefix(bare)  # noqa: RUF071 -- of letters, not of folders
+    kept = max(common.rfind(mark) for mark in "/+:") + 1
+    return [name[kept:] for name in bare]
 
 
 def draw_panel(
