@@ -54,7 +54,7 @@ FAKES = {
 def plan(monkeypatch):
     """Plans over data sets that need not be on disk."""
 
-    def open_pair(text, size, roots, tasks):
+    def open_pair(text, size, roots, tasks, stream):
         source, target = text.split("->")
         return make_pair(FAKES[source], FAKES[target], tasks)
 
