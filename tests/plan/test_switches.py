@@ -168,7 +168,7 @@ def test_cells_say_what_is_unusual_about_them(plan):
 
 def test_data_is_asked_for_with_its_scaling(plan):
     made = plan("nyudv2->taskonomy", "input-scaling")
-    assert target_data(made.cells[0]).scaling == "symmetric"
+    assert target_data(made.cells[0])[0].scaling == "symmetric"
     assert source_data(made.sources[0]).scaling == "imagenet"
 
 
