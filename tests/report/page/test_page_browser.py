@@ -1,9 +1,12 @@
 """The page in a real browser: what a reader does with it."""
 
+import dataclasses
 import re
 
 import pytest
 from opened_page import HOSTILE, Opened
+
+from ttt_bench.report.page.model import Curve
 
 
 def numbers(texts):
@@ -181,3 +184,44 @@ def test_paper_is_light_and_has_every_chart(browser, page_file):
         assert opened.page.evaluate("charts.every(c => !c.stale)")
         opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_a_thousand_trajectories_open_in_time_and_stay_small(browser, page_file, tmp_path):
+    """Seconds of the browser's own work, which other programs on the machine do not lengthen."""
+    from ttt_bench.report.build import score_folder
+    from ttt_bench.report.page.describe import describe
+    from ttt_bench.report.page.write import render
+
+    page = describe(score_folder(page_file.parent), "")
+    [view, *_] = page.views
+    steps = tuple(float(step) for step in range(41))
+
+    def longer(curve, seed):  # one seed, as a thousand settings of one trial each have: no spread
+        return Curve(tuple(round(v + 0.001 * seed * k, 3) for k, v in enumerate((curve.mean * 5)[:41])), ())
+
+    rows = tuple(
+        dataclasses.replace(
+            row, label=f"{row.method}(lr={number})", seeds=1,
+            curves=tuple(longer(curve, number) for curve in row.curves),
+            over_bn=tuple(longer(curve, number) for curve in row.over_bn),
+        )
+        for number in range(250)
+        for row in view.rows[1:5]
+    )  # fmt: skip
+    path = tmp_path / "index.html"
+    path.write_text(
+        render(dataclasses.replace(page, views=(dataclasses.replace(view, rows=rows, steps=steps),)), []),
+        encoding="utf-8",
+    )
+    assert len(rows) == 1000
+    assert path.stat().st_size < 6e6
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    session = context.new_cdp_session(opened)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    opened.goto(path.as_uri())
+    opened.wait_for_selector("html[data-ready]", timeout=120_000)
+    spent = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    assert opened.locator("#ranks tbody tr").count() == 1000
+    assert spent["TaskDuration"] < 6.0  # 3 s on a machine of its own; cores that are shared with others are slower
+    context.close()

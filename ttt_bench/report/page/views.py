@@ -7,13 +7,14 @@ from dataclasses import fields
 
 import numpy as np
 
+from ttt_bench.names import shown
 from ttt_bench.report.commands import row_command
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page import model
 from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, series, steps_of
 from ttt_bench.report.page.pictures import shots_of
 from ttt_bench.report.runs import BASE, BN, Block
-from ttt_bench.report.scoring import Scored, stream_delta
+from ttt_bench.report.scoring import COLLAPSE_DELTA, Scored, stream_delta
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import collapsed_text, metric_head
 from ttt_bench.statistics.resampling import Interval
@@ -119,8 +120,9 @@ def _stream(row: Row) -> model.Stream | None:
 
 
 def _lost(row: Row, scored: Scored) -> model.Loss:
-    said = scored.run.summary.get("collapse_reason")
-    reason = str(said) if said else "Δ fell to the collapse threshold and stayed there"
+    by_delta = scored.run.collapsed_step is None
+    reason = f"Δ fell to {COLLAPSE_DELTA:.0f} % or below for good" if by_delta else "the run did not say"
+    reason = str(scored.run.summary.get("collapse_reason") or reason)
     return model.Loss(
-        f"{row.label}, seed {scored.run.cell.get('seed')}", f"collapsed at step {scored.collapsed_step}", reason
+        f"{row.label}, seed {scored.run.cell.get('seed')}", f"collapsed at step {scored.collapsed_step}", shown(reason)
     )

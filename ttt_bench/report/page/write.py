@@ -48,6 +48,7 @@ def render(page: Page, tables: list[dict[str, Any]]) -> str:
         style=Markup(_asset("page.css")),
         script=Markup("\n".join(_asset(f"{name}.js") for name in SCRIPTS)),
         data=Markup(as_json(page)),
+        table_names=Markup(as_json([{"of": table["of"], "title": table["title"]} for table in tables])),
         tables=packed(as_json(tables)),
         library=packed_library(),
     )

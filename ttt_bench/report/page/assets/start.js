@@ -9,7 +9,7 @@ function showView() {
   addPoints();
   buildPictures();
   listLosses();
-  listTables().catch((error) => { byId("table-list").textContent = error.message; });
+  listTables();
   listFacets();
   buildLegend();
   showReading();

@@ -1,19 +1,22 @@
-// Every table, unpacked when the first is opened or taken.
+// Every table by its name; what stands in them is unpacked when the first is opened or taken.
+const names = JSON.parse(document.getElementById("table-names").textContent);
 let unpacked = null;
 const tables = () => (unpacked = unpacked || unpack("packed-tables").then(JSON.parse));
 const KINDS = [["csv", "CSV", "text/csv"], ["md", "Markdown", "text/markdown"], ["tex", "LaTeX", "application/x-tex"]];
 
-async function listTables() {
-  const all = await tables(), slug = view().slug;
-  byId("table-list").replaceChildren(...all.filter((table) => table.of === slug || table.of === "").map((table) => {
-    const body = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": table.title });
-    const details = make("details", { ontoggle: () => { if (!body.firstChild) fillTable(body, table); } }, make("summary", {}, table.title), body);
-    return make("div", { class: "take" }, details, make("div", {}, ...KINDS.flatMap(([key, name, type]) =>
-      [make("button", { type: "button", "aria-label": `download ${table.title} as ${name}`, onclick: () => save(`${table.name}.${key}`, table[key], type) }, name), " "])));
+function listTables() {
+  const slug = view().slug, withTable = (place, use) => tables().then((all) => use(all[place])).catch((error) => tell(error.message));
+  byId("table-list").replaceChildren(...names.flatMap(({ of, title }, place) => {
+    if (of !== slug && of !== "") return [];
+    const body = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title });
+    const open = () => { if (!body.firstChild) withTable(place, (table) => fillTable(body, table)); };
+    return make("div", { class: "take" }, make("details", { ontoggle: open }, make("summary", {}, title), body), make("div", {}, ...KINDS.flatMap(([key, name, type]) =>
+      [make("button", { type: "button", "aria-label": `download ${title} as ${name}`, onclick: () => withTable(place, (table) => save(`${table.name}.${key}`, table[key], type)) }, name), " "])));
   }));
 }
 
 function fillTable(body, table) {
+  if (body.firstChild) return;
   const cell = ([text, emphasis], i) => make(i ? "td" : "th", { class: emphasis || false, scope: i ? false : "row" }, text);
   body.append(make("table", {}, make("thead", {}, make("tr", {}, ...table.head.map((text) => make("th", { scope: "col" }, text)))),
     make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map(cell))))), ...table.notes.map((note) => make("p", { class: "fine" }, note)));
