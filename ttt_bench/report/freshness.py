@@ -58,6 +58,7 @@ def _told(path: Path) -> bytes:
 def _read_from(folder: Path) -> Iterator[tuple[Path, Path]]:
     for part in ("cells", "failures", "sweeps"):
         yield from ((folder, path) for path in sorted((folder / part).glob("[!.]*")))
+    yield from ((folder, path) for path in sorted((folder / "selection").glob("choices.parquet")))
     code = Path(ttt_bench.__file__).parent
     yield from ((code, path) for path in sorted(code.rglob("*.py")))
     yield from ((code, path) for path in sorted((code / "report" / "page" / "assets").glob("[!.]*")))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # test folders are no packages
@@ -156,3 +157,29 @@ def test_a_page_describes_every_field(report):
     content = json.loads(as_json(page))
     assert set(content) == {field.name for field in dataclasses.fields(page)}
     assert np.allclose(content["views"][0]["steps"], range(5))
+
+
+def test_strategies_and_their_regret_stand_on_the_page(tmp_path):
+    made = [synthetic.trajectory(m, {"semseg": [0.3, 0.4]}) for m in ("base", "tent")]
+    (tmp_path / "selection").mkdir()
+    path = tmp_path / "selection" / "choices.parquet"
+    chosen = {
+        "pair": "a->b",
+        "method": "tent",
+        "settings": "lr=0.1",
+        "delta_bn_low": 0.5,
+        "delta_bn_high": 1.5,
+        "collapsed": False,
+    }
+    rows = [
+        {**chosen, "strategy": strategy, "seed": seed, "delta_bn": gain, "regret": regret}
+        for strategy, gain, regret in (("oracle", 2.0, 0.0), ("published", 1.0, 1.0))
+        for seed in (0, 1)
+    ]
+    pd.DataFrame(rows).to_parquet(path)
+    [section] = describe(swept(tmp_path, *made), "").sections
+    assert section.rows[1] == ("published", "tent", "a->b", "lr=0.1", "+1.00", "[+0.50, +1.50]", "1.00", "0/2")
+    assert "oracle 0.00, published 1.00" in section.said
+    path.write_bytes(b"no parquet")
+    [section] = describe(score_folder(tmp_path), "").sections
+    assert "cannot be read" in section.said
