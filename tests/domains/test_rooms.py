@@ -5,13 +5,15 @@ import sys
 import numpy as np
 import pytest
 
+from ttt_bench.domains.rooms import other_furniture
 from ttt_bench.domains.rooms.cast import cast
-from ttt_bench.domains.rooms.domain import Rooms
+from ttt_bench.domains.rooms.domain import ROOT_SEED, Rooms, _generator
 from ttt_bench.domains.rooms.family import CLASSES
 from ttt_bench.domains.rooms.furniture import BUILDERS
 from ttt_bench.domains.rooms.looks import LOOKS
 from ttt_bench.domains.rooms.parts import BOX, CYLINDER, ELLIPSOID, UNLABELLED, Dice
 from ttt_bench.domains.rooms.scene import build_scene
+from ttt_bench.domains.rooms.worlds import USUAL, WORLDS
 from ttt_bench.errors import UserError
 
 
@@ -22,7 +24,7 @@ def digest(sample):
     return sha.hexdigest()[:16]
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", [*LOOKS, *WORLDS])
 @pytest.mark.parametrize("size", [(64, 64), (48, 80), (33, 17)])
 def test_keeps_the_contract_of_a_sample(look, size):
     domain = Rooms(look, size)
@@ -81,10 +83,15 @@ GOLDEN = {
     "fog": "e356ae99ec432e76",
     "neon": "75dafee1a2ace952",
     "faded": "be8d1ef513f51878",
+    "ornate": "a7f80e35bad53400",
+    "cctv": "177caadc33fe64c1",
+    "crawl": "5deec662f77107fe",
+    "loft": "90f19a4c3367bca7",
+    "clutter": "b40433c8ee72634f",
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", [*LOOKS, *WORLDS])
 def test_pixels_are_pinned(look):
     """Changed pixels need a higher ``rooms.domain.VERSION``; the arithmetic is exact on every machine."""
     assert digest(Rooms(look, (64, 64)).sample("test", 0)) == GOLDEN[look]
@@ -107,9 +114,10 @@ def test_statistics_are_those_of_a_furnished_room():
     assert all(len(np.unique(s)) > 2 for s in semseg)
 
 
-def test_exact_normals_agree_with_differences_of_depth_on_flat_surfaces():
+@pytest.mark.parametrize("world", [USUAL, *WORLDS.values()], ids=["usual", *WORLDS])
+def test_exact_normals_agree_with_differences_of_depth_on_flat_surfaces(world):
     size = (96, 96)
-    scene = build_scene(np.random.Generator(np.random.PCG64(4)))
+    scene = build_scene(np.random.Generator(np.random.PCG64(4)), world)
     frame = cast(scene, size)
     x = (np.arange(size[1]) + 0.5 - size[1] / 2) / frame.focal
     y = -(np.arange(size[0]) + 0.5 - size[0] / 2) / frame.focal
@@ -132,10 +140,11 @@ def test_exact_normals_agree_with_differences_of_depth_on_flat_surfaces():
     assert cosine.min() > 0.999
 
 
-def test_every_normal_faces_the_viewer():
-    sample = Rooms("studio", (64, 64)).sample("train", 5)
+@pytest.mark.parametrize("look", ["studio", *WORLDS])
+def test_every_normal_faces_the_viewer(look):
+    sample = Rooms(look, (64, 64)).sample("train", 5)
     half = 0.5 * 64
-    scene_tangent = 0.56  # the narrowest lens: rays bend the least, so the test is the strictest
+    scene_tangent = build_scene(_generator(ROOT_SEED, 0, 5), WORLDS.get(look, USUAL)).camera.tangent
     y, x = (half - 0.5 - np.arange(64)) / half * scene_tangent, (np.arange(64) + 0.5 - half) / half * scene_tangent
     normal = sample.labels["normal"]
     facing = normal[2] - normal[0] * x[None, :] - normal[1] * y[:, None]
@@ -148,11 +157,12 @@ def test_floors_point_up_and_lie_low():
     assert np.mean([n[1, 48:].mean() - n[1, :16].mean() for n in normals]) > 0.3
 
 
+@pytest.mark.parametrize("builders", [BUILDERS, other_furniture.BUILDERS], ids=["usual", "other"])
 @pytest.mark.parametrize("index", range(10))
-def test_every_kind_of_furniture_stays_inside_its_bounding_box(index):
+def test_every_kind_of_furniture_stays_inside_its_bounding_box(index, builders):
     """The renderer looks for a piece inside its box only, so a part that sticks out would be cut off."""
     for seed in range(20):
-        piece = BUILDERS[index](Dice(np.random.Generator(np.random.PCG64(seed))))
+        piece = builders[index](Dice(np.random.Generator(np.random.PCG64(seed))))
         assert piece.label == index
         for part in piece.parts:
             assert part.kind in (BOX, ELLIPSOID, CYLINDER)
@@ -162,9 +172,10 @@ def test_every_kind_of_furniture_stays_inside_its_bounding_box(index):
             assert min(part.half) > 0
 
 
-def test_furniture_stands_apart():
+@pytest.mark.parametrize("world", [USUAL, *WORLDS.values()], ids=["usual", *WORLDS])
+def test_furniture_stands_apart(world):
     for seed in range(30):
-        pieces = build_scene(np.random.Generator(np.random.PCG64(seed))).pieces
+        pieces = build_scene(np.random.Generator(np.random.PCG64(seed)), world).pieces
         standing = [p for p in pieces if p.label != UNLABELLED and p.y == 0]
         assert sum(p.label != UNLABELLED for p in pieces) >= 4
         for i, a in enumerate(standing):
@@ -172,6 +183,44 @@ def test_furniture_stands_apart():
                 apart_x = abs(a.x - b.x) >= a.extents[0] + b.extents[0]
                 apart_z = abs(a.z - b.z) >= a.extents[1] + b.extents[1]
                 assert apart_x or apart_z
+
+
+def test_every_domain_has_a_fingerprint_of_its_own_and_the_looks_keep_theirs():
+    found = {look: Rooms(look, (64, 64)).fingerprint() for look in [*LOOKS, *WORLDS]}
+    assert len(set(found.values())) == len(found) == 10
+    assert found["fog"] == "4d947d1da7a6be09"
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_world_differs_in_its_labels_where_a_look_does_not(name):
+    usual, other = Rooms("studio", (48, 48)).sample("test", 2), Rooms(name, (48, 48)).sample("test", 2)
+    assert (usual.labels["semseg"] != other.labels["semseg"]).mean() > 0.015
+    assert np.abs(usual.labels["depth"] - other.labels["depth"]).mean() > 0.03
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_labelled_outlines_are_edges_in_every_world(name):
+    for index in range(4):
+        labels = Rooms(name, (64, 64)).sample("test", index).labels
+        semseg, edge = labels["semseg"].astype(int), labels["edge"][0] > 0
+        near = edge.copy()
+        for axis in (0, 1):
+            for step in (-1, 1):
+                near |= np.roll(edge, step, axis)
+        border = (semseg[:, 1:] != semseg[:, :-1]) & (np.minimum(semseg[:, 1:], semseg[:, :-1]) != UNLABELLED)
+        assert near[:, 1:][border].mean() > 0.9
+
+
+def test_worlds_put_the_camera_and_the_clutter_where_they_say():
+    def scenes(world):
+        return [build_scene(np.random.Generator(np.random.PCG64(seed)), world) for seed in range(12)]
+
+    for name, low, high, looks_up in (("cctv", 2.05, 2.25, False), ("crawl", 0.14, 0.28, True)):
+        for scene in scenes(WORLDS[name]):
+            assert low <= scene.camera.position[1] <= min(high, scene.size[1])
+            assert (scene.camera.forward[1] > 0) == looks_up
+    plain, littered = (np.mean([len(s.pieces) for s in scenes(w)]) for w in (USUAL, WORLDS["clutter"]))
+    assert littered > plain + 8
 
 
 def test_refuses_what_it_cannot_do():

@@ -52,7 +52,7 @@ class Objects(Domain):
 
     def content(self) -> Any:
         """The version of the generator and the numbers of the look."""
-        return {"objects": VERSION, "seed": ROOT_SEED, "look": self._look}
+        return {"objects": VERSION, "seed": ROOT_SEED, "look": self._look.described()}
 
     def _label(self, split: Split, index: int) -> int:
         """Every run of ten images holds each class once, in an order of its own."""

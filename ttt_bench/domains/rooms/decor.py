@@ -125,6 +125,28 @@ def ceiling_lamp(dice: Dice, height: float) -> Piece:
     return Piece(UNLABELLED, parts, r, r, height, casts_shadow=False)
 
 
+def clutter(dice: Dice) -> Piece:
+    """A carton, a crate, a bucket or a ball that lies about."""
+    colour = dice.tint(dice.pick((*FABRICS, *WOODS, *LINENS)), 0.10)
+    second = (colour[0] * 0.6, colour[1] * 0.6, colour[2] * 0.6)
+    material = Material(colour, second, dice.pick((PLAIN, STRIPES, CHECKS, PLANKS)), dice.uniform(3.0, 8.0), 0.1)
+    w, h, d = dice.uniform(0.12, 0.34), dice.uniform(0.12, 0.55), dice.uniform(0.12, 0.34)
+    shape = dice.pick((box, box, tube, ball))
+    return Piece(UNLABELLED, [shape(0, h, 0, w, h, d, material)], w, d, 2 * h, casts_shadow=False)
+
+
+def lantern(dice: Dice, height: float) -> Piece:
+    """A paper globe or a board on a long cord from a ceiling ``height`` metres above the floor."""
+    paper = Material(dice.tint(dice.pick((*LINENS, *FABRICS)), 0.10))
+    drop, r = dice.uniform(0.5, 1.3), dice.uniform(0.10, 0.24)
+    shape = dice.pick((ball, ball, box, tube))
+    parts = [
+        tube(0, height - drop / 2, 0, 0.008, drop / 2, 0.008, Material((0.2, 0.2, 0.2))),
+        shape(0, height - drop - r, 0, r, r, r * dice.uniform(0.3, 1.0), paper),
+    ]
+    return Piece(UNLABELLED, parts, r, r, height, casts_shadow=False)
+
+
 def cabinet(dice: Dice) -> Piece:
     """A low board with drawers that things stand on."""
     material = wood(dice)

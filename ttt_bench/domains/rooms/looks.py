@@ -45,8 +45,14 @@ class Look:
     """Strength of a light leak: a bright veil from one side."""
     blur: int = 0
     """Passes of the small blur kernel per 64 pixels of image side."""
+    print: float = 0.0
+    """Strength of a bold print of stripes and lozenges that runs over every surface."""
     noise: float = 0.01
     """Standard deviation of the sensor noise in mid-grey, display values."""
+
+    def described(self) -> dict[str, object]:
+        """All that decides it, JSON-able; a print only where there is one."""
+        return {name: value for name, value in vars(self).items() if name != "print" or value}
 
 
 LOOKS: dict[str, Look] = {
@@ -77,6 +83,11 @@ LOOKS: dict[str, Look] = {
         ambient=(0.66, 0.62, 0.56), ceiling=(2.8, 2.6, 2.3), window=(1.2, 1.15, 1.05), lamp=(0.4, 0.34, 0.26),
         glow=(1.2, 1.2, 0.6), shadow=0.35, exposure=(1.15, 1.7), saturation=0.4, contrast=0.5, lift=0.36,
         cast=(0.14, 0.09, 0.14), wash=0.35, noise=0.02,
+    ),
+    "ornate": Look(
+        "every surface in a bold print of stripes and lozenges",
+        ambient=(0.42, 0.42, 0.42), ceiling=(2.6, 2.55, 2.45), window=(0.9, 0.95, 1.05),
+        lamp=(0.3, 0.26, 0.2), glow=(1.2, 1.1, 0.6), print=0.75,
     ),
 }  # fmt: skip
 """By the name that follows ``rooms/``."""

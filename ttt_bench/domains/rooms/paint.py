@@ -21,6 +21,8 @@ def paint(frame: Frame, scene: Scene, look: Look, rng: np.random.Generator) -> n
     dice = Dice(rng, 64)
     exposure = dice.uniform(*look.exposure)
     albedo = _albedo(frame)
+    if look.print:
+        albedo = _printed(albedo, frame, np.float32(look.print))
     light = _light(frame, scene, look) * np.float32(exposure)
     image = albedo**2 * light[:3] + light[3] * frame.surface[8]
     image += _glow(frame, albedo, look)
@@ -69,6 +71,22 @@ def _albedo(frame: Frame) -> Floats:
     mix = mix * np.clip(np.float32(1.3) - texel * np.float32(2), 0, 1)
     first, second = frame.surface[0:3], frame.surface[3:6]
     return np.asarray(first + mix * (second - first), np.float32)
+
+
+def _printed(albedo: Floats, frame: Frame, strength: np.float32) -> Floats:
+    """Surfaces overprinted: stripes across, along or slanted, and lozenges, each part in a scale and ink of its own."""
+    part = frame.part.astype(np.float32)
+    kind, scale, hue = (_hash(part, np.full_like(part, salt)) for salt in (11, 12, 13))
+    n = np.abs(frame.local_normal)
+    repeats = np.float32(2.5) + np.float32(4) * scale
+    u = np.where((n[0] > n[1]) & (n[0] > n[2]), frame.local[2], frame.local[0]) * repeats
+    v = np.where(n[1] > np.float32(0.7), frame.local[2], frame.local[1]) * repeats
+    stripe = np.select([kind < np.float32(0.3), kind < np.float32(0.5), kind < np.float32(0.75)], [u, v, u + v], u - v)
+    lozenge = (np.floor(u + v) + np.floor(u - v)) * np.float32(0.5)
+    wave = np.where(kind < np.float32(0.6), stripe - np.floor(stripe), lozenge - np.floor(lozenge))
+    ink = np.stack((hue, ONE - hue, _hash(part, np.full_like(part, 14))))
+    on = (wave < np.float32(0.5)).astype(np.float32) * strength
+    return np.asarray(albedo + on * (ink - albedo), np.float32)
 
 
 def _hash(a: Floats, b: Floats) -> Floats:

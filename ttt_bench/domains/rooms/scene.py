@@ -9,19 +9,11 @@ import numpy as np
 
 from ttt_bench.domains.rooms import decor
 from ttt_bench.domains.rooms.family import CLASSES
-from ttt_bench.domains.rooms.furniture import BUILDERS
 from ttt_bench.domains.rooms.parts import LAMP, UNLABELLED, Dice, Material, Piece
+from ttt_bench.domains.rooms.worlds import USUAL, World
 
 Vector = tuple[float, float, float]
 
-THEMES: tuple[tuple[dict[str, float], float], ...] = (
-    ({"sofa": 3, "tv": 2.5, "table": 2, "chair": 2, "potted plant": 2.5, "bottle": 1.5}, 1.0),
-    ({"bed": 4, "chair": 2, "tv": 1.5, "table": 1.5, "potted plant": 1.5, "bottle": 1}, 1.0),
-    ({"refrigerator": 3.5, "sink": 3, "table": 2, "chair": 2.5, "bottle": 2.5, "potted plant": 1}, 0.88),
-    ({"toilet": 4.5, "sink": 3.5, "potted plant": 2, "bottle": 2, "chair": 1.5, "refrigerator": 0.5}, 0.75),
-    (dict.fromkeys(CLASSES, 1.0), 0.95),
-)
-"""What tends to stand together, and how large such rooms are; in the last one anything goes."""
 MARGIN = 0.03
 """Metres kept free around a piece."""
 FEWEST = 4
@@ -68,26 +60,27 @@ class Scene:
     window_light: Vector
     lamp_light: Vector
     theme: int = 0
-    """Place in ``THEMES``: what kind of room it is."""
+    """Place in the themes of its world: what kind of room it is."""
 
 
-def build_scene(rng: np.random.Generator) -> Scene:
+def build_scene(rng: np.random.Generator, world: World = USUAL) -> Scene:
     """A random room with 4 to 9 labelled pieces."""
     dice = Dice(rng)
     while True:
-        theme, scale = dice.pick(THEMES)
+        theme, scale = dice.pick(world.themes)
         size = (scale * dice.uniform(3.0, 4.6), dice.uniform(2.3, 2.8), scale * dice.uniform(3.2, 4.8))
-        camera = _camera(dice, size)
-        room = _Room(dice, size, camera)
+        camera = _camera(dice, size, world)
+        room = _Room(dice, size, camera, world)
         room.furnish(theme)
         if sum(piece.label != UNLABELLED for piece in room.pieces) >= FEWEST:
-            return _finish(dice, room, THEMES.index((theme, scale)))
+            return _finish(dice, room, world.themes.index((theme, scale)))
 
 
 def _finish(dice: Dice, room: _Room, theme: int) -> Scene:
     """Hang up pictures, choose surfaces and put up the lights."""
     size, camera = room.size, room.camera
     windows = room.decorate()
+    room.litter()
     wall = decor.wall_material(dice)
     accent = decor.wall_material(dice) if dice.chance(0.35) else wall
     surfaces = (wall, wall, decor.floor_material(dice), decor.ceiling_material(dice), accent, wall)
@@ -121,12 +114,12 @@ def _cross(a: Vector, b: Vector) -> Vector:
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-def _camera(dice: Dice, size: Vector) -> Camera:
+def _camera(dice: Dice, size: Vector, world: World) -> Camera:
     """At the front of the room, looking down its length at somewhere between floor and table height."""
     width, _, depth = size
-    position = (width * dice.uniform(0.22, 0.78), dice.uniform(1.15, 1.75), depth - dice.uniform(0.12, 0.45))
-    target = (width * dice.uniform(0.3, 0.7), dice.uniform(0.35, 0.85), depth * dice.uniform(0.18, 0.40))
-    return look_at(position, target, dice.uniform(-0.04, 0.04), dice.uniform(0.56, 0.74))
+    position = (width * dice.uniform(0.22, 0.78), dice.uniform(*world.height), depth - dice.uniform(0.12, 0.45))
+    target = (width * dice.uniform(0.3, 0.7), dice.uniform(*world.aim), depth * dice.uniform(*world.reach))
+    return look_at(position, target, dice.uniform(-world.roll, world.roll), dice.uniform(*world.lens))
 
 
 def look_at(position: Vector, target: Vector, roll: float, tangent: float) -> Camera:
@@ -141,8 +134,8 @@ class _Room:
 
     TRIES = 14
 
-    def __init__(self, dice: Dice, size: Vector, camera: Camera) -> None:
-        self.dice, self.size, self.camera = dice, size, camera
+    def __init__(self, dice: Dice, size: Vector, camera: Camera, world: World) -> None:
+        self.dice, self.size, self.camera, self.world = dice, size, camera, world
         self.pieces: list[Piece] = []
         self._taken: list[tuple[float, float, float, float]] = []
         self._wall_spans: list[tuple[int, float, float]] = []
@@ -167,7 +160,7 @@ class _Room:
             self._place(name)
 
     def _place(self, name: str) -> None:
-        piece = BUILDERS[CLASSES.index(name)](self.dice)
+        piece = self.world.builders[CLASSES.index(name)](self.dice)
         if name == "tv":
             self._place_tv(piece)
         elif name == "bottle" and self._free_tops and self.dice.chance(0.75):
@@ -292,6 +285,22 @@ class _Room:
             piece.x, piece.z = self.size[0] / 2, self.size[2] * 0.4
             self.pieces.append(piece)
         return light
+
+    def litter(self) -> None:
+        """The clutter of a world that has any: on the floor, and hanging from the ceiling wherever the camera looks."""
+        if not self.world.clutter[1]:
+            return
+        for _ in range(self.dice.integer(*self.world.clutter)):
+            if self.dice.chance(0.6):
+                self._place_free(decor.clutter(self.dice), against_wall=False)
+            else:
+                piece = decor.lantern(self.dice, self.size[1])
+                piece.turn(1.0, 0.0)
+                piece.x, piece.z = (
+                    self.dice.uniform(0.1, 0.9) * self.size[0],
+                    self.dice.uniform(0.1, 0.6) * self.size[2],
+                )
+                self.pieces.append(piece)
 
     def _hang(self, piece: Piece, height: float) -> bool:
         """On a wall, behind furniture perhaps, but not into another thing on the wall or a tall piece."""
