@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("methods", "source", "adaptation"),
     ("cell", "audit", "parity", "synthetic"),
     ("plan", "report"),
-    ("forecast", "measurements"),
+    ("forecast", "measurements", "selection"),
     ("launch", "bench"),
     ("studies",),
     ("cli",),

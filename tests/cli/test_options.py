@@ -9,12 +9,13 @@ from ttt_bench.errors import UserError
 from ttt_bench.plan.sweep import SweepConfig
 
 REQUEST = """pairs track methods method task domain network recipes protocols training tasks seeds preset released steps
-    eval-steps batch-size batches stream precision compile threads size architecture backbone heads weights stem pixels train-iterations
+    eval-steps batch-size batches stream budget precision compile threads size architecture backbone heads weights stem pixels train-iterations
     train-samples train-lr fit-iterations fit-lr name out cache data-cache data trust-names skip-bad"""
 FROZEN = {
     "sweep": f"{REQUEST} jobs device retry dry-run figures executor profile",
     "plan": f"{REQUEST} executor profile probe device",
     "train": f"{REQUEST} jobs device",
+    "select": f"{REQUEST} strategies jobs device retry dry-run figures executor profile",
     "study": f"{REQUEST} jobs device figures finetune-iterations executor profile",
     "status": "out verbose",
     "cancel": "out",

@@ -13,6 +13,7 @@ from typing import Literal
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.recording import Recorder, Recording
 from ttt_bench.adaptation.savepoint import Savepoint
+from ttt_bench.adaptation.signals import Signals
 from ttt_bench.adaptation.stream import Evaluator, TargetStream
 
 Protocol = Literal["online", "episodic", "single"]
@@ -30,6 +31,7 @@ def run_protocol(
     eval_steps: Sequence[int],
     on_step: OnStep | None = None,
     savepoint: Savepoint | None = None,
+    signals: Signals | None = None,
 ) -> Recording:
     """Adapt ``adapter`` over ``stream`` as ``protocol`` says and record it.
 
@@ -42,21 +44,27 @@ def run_protocol(
         eval_steps: the steps at which to score, ascending, within 0..steps.
         on_step: told about every update.
         savepoint: where the run saves itself now and then, and goes on from if it finds an earlier run's save.
+        signals: what is recorded of predictions without a label; None: nothing.
 
     Raises:
         UserError: the method does not predict what the network does.
     """
     if not adapter.method.adapts:
-        return _run_static(adapter, stream, evaluator, steps, eval_steps)
+        return _run_static(adapter, stream, evaluator, steps, eval_steps, signals)
     if protocol == "single":
-        return _run_single(adapter, stream, evaluator, steps, eval_steps, on_step, savepoint)
-    return _run_batches(protocol, adapter, stream, evaluator, steps, eval_steps, on_step, savepoint)
+        return _run_single(adapter, stream, evaluator, steps, eval_steps, on_step, savepoint, signals)
+    return _run_batches(protocol, adapter, stream, evaluator, steps, eval_steps, on_step, savepoint, signals)
 
 
 def _run_static(
-    adapter: Adapter, stream: TargetStream, evaluator: Evaluator, steps: int, eval_steps: Sequence[int]
+    adapter: Adapter,
+    stream: TargetStream,
+    evaluator: Evaluator,
+    steps: int,
+    eval_steps: Sequence[int],
+    signals: Signals | None,
 ) -> Recording:
-    recorder = Recorder(len(stream), len(stream), steps, eval_steps)
+    recorder = Recorder(len(stream), len(stream), steps, eval_steps, signals)
     for index, images in enumerate(stream.images):
         recorder.evaluate(adapter, evaluator, index, 0, images)
         recorder.repeat(index)
@@ -74,8 +82,9 @@ def _run_batches(
     eval_steps: Sequence[int],
     on_step: OnStep | None,
     savepoint: Savepoint | None,
+    signals: Signals | None,
 ) -> Recording:
-    recorder = Recorder(len(stream), len(stream), steps, eval_steps)
+    recorder = Recorder(len(stream), len(stream), steps, eval_steps, signals)
     columns = {step: column for column, step in enumerate(eval_steps)}
     first, position = savepoint.load(adapter, recorder) if savepoint else (0, 0)
     for index in range(first, len(stream)):
@@ -105,8 +114,9 @@ def _run_single(
     eval_steps: Sequence[int],
     on_step: OnStep | None,
     savepoint: Savepoint | None,
+    signals: Signals | None,
 ) -> Recording:
-    recorder = Recorder(1, len(stream), steps, eval_steps)
+    recorder = Recorder(1, len(stream), steps, eval_steps, signals)
     columns = {step: column for column, step in enumerate(eval_steps)}
     _, position = savepoint.load(adapter, recorder) if savepoint else (0, 0)
     for step in range(position, steps + 1):

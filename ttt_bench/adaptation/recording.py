@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
+from ttt_bench.adaptation.signals import Signals
 from ttt_bench.adaptation.stream import Evaluator
 from ttt_bench.errors import UserError
+from ttt_bench.metrics.signals import PREFIX
 from ttt_bench.networks.contract import Predictions
 
 Array = npt.NDArray[np.float64]
@@ -39,8 +41,11 @@ class Recording:
 class Recorder:
     """Collects the measurements of one run batch by batch."""
 
-    def __init__(self, adapted: int, scored: int, steps: int, eval_steps: Sequence[int]) -> None:
+    def __init__(
+        self, adapted: int, scored: int, steps: int, eval_steps: Sequence[int], signals: Signals | None = None
+    ) -> None:
         self.eval_steps = tuple(eval_steps)
+        self.signals = signals or Signals()
         self.adapted, self.scored, self.steps = adapted, scored, steps
         self.statistics: dict[str, Array] = {}
         self._unsettled: list[tuple[int, int]] = []
@@ -73,7 +78,8 @@ class Recorder:
         predictions = adapter.predict(images)
         check_predictions(adapter, predictions, images)
         self.last = (batch, predictions)
-        for name, value in evaluator.score(batch, predictions).items():
+        scores = evaluator.score(batch, predictions)
+        for name, value in (scores | self.signals.of(adapter, batch, images, predictions)).items():
             if name not in self.statistics:
                 self.statistics[name] = np.full((self.scored, len(self.eval_steps), *value.shape), np.nan)
             self.statistics[name][batch, column] = value
@@ -93,7 +99,8 @@ class Recorder:
                 self._collapse(step + 1, f"loss {value} at update {step + 1} of batch {batch + 1}")
         self._pending.clear()
         for batch, column in self._unsettled:
-            if not all(np.isfinite(values[batch, column]).all() for values in self.statistics.values()):
+            scores = (values for name, values in self.statistics.items() if not name.startswith(PREFIX))
+            if not all(np.isfinite(values[batch, column]).all() for values in scores):
                 step = self.eval_steps[column]
                 self._collapse(step, f"non-finite predictions at step {step} of batch {batch + 1}")
         self._unsettled.clear()

@@ -17,6 +17,7 @@ from ttt_bench.adaptation.execution import Execution, float32_products
 from ttt_bench.adaptation.protocols import PROTOCOLS, OnStep, Protocol, run_protocol
 from ttt_bench.adaptation.recording import Recording
 from ttt_bench.adaptation.savepoint import Savepoint
+from ttt_bench.adaptation.signals import Signals
 from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
@@ -77,7 +78,15 @@ def run_cell(
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
     with float32_products(cell.precision):
         recording = run_protocol(
-            _protocol(cell), adapter, stream, evaluator, cell.steps, cell.eval_steps, on_step, savepoint
+            _protocol(cell),
+            adapter,
+            stream,
+            evaluator,
+            cell.steps,
+            cell.eval_steps,
+            on_step,
+            savepoint,
+            Signals(cell.signals, samples.camera),
         )
         examples = _examples(adapter, stream, evaluator, recording, cell.scaling)
         left = {}

@@ -12,6 +12,8 @@ from ttt_bench.source.spec import BranchSpec, SourceSpec
 
 SCHEMA = 3
 """Raised when the same settings begin to give other numbers."""
+TUNED, TRIAL = "tuned", "trial"
+"""Recipes whose settings are chosen, and tried (``selection``)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Cell:
     method: str
     options: dict[str, Any]
     recipe: str
-    """``native``: the method's published optimiser; ``paper``: S4T's uniform SGD 2e-5."""
+    """``native``: the method's published optimiser; ``paper``: S4T's uniform SGD 2e-5; ``tuned``: the published one
+    with what was chosen without the target's labels; ``trial``: with what is being tried."""
     protocol: str
     training: str
     """``shared`` or ``joint``."""
@@ -60,9 +63,15 @@ class Cell:
     """The domains that make up the target, in their order; empty where it is one."""
     order: str = "seed"
     """In which the target's images arrive: shuffled by the ``seed``, or as in the ``files``."""
+    split: str = "test"
+    """Of the target: ``val`` where it is held-out source data that settings are tried on."""
+    signals: tuple[str, ...] = ()
+    """What is recorded of every prediction without a label, beside the scores: names of ``adaptation.signals``."""
 
     changed: tuple[str, ...] = field(default=(), metadata=ASIDE)
     """Options that differ from the method's defaults, for display."""
+    choice: dict[str, Any] | None = field(default=None, metadata=ASIDE)
+    """Of ``tuned``: which settings were chosen and the trail that led to them (``selection.choice.Choice``)."""
     notes: tuple[str, ...] = field(default=(), metadata=ASIDE)
     """What every table has to say of the data (what decides pixels is in the fingerprints)."""
 
@@ -111,6 +120,7 @@ class Cell:
             **{f.name: plain(getattr(self, f.name)) for f in fields(self) if counts(f)},
             "changed": list(self.changed),
             "notes": list(self.notes),
+            "choice": plain(self.choice),
             "source": self.source.domain,
             "source_fingerprint": self.source.fingerprint,
             "source_scaling": self.source.scaling,

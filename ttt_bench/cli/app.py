@@ -11,7 +11,7 @@ import typer
 from ttt_bench import plugins
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import Model, Place, Request, TaskFiles, check_device_option, takes_request
+from ttt_bench.cli.options import How, Model, Place, Request, TaskFiles, check_device_option, check_retry, takes_request
 from ttt_bench.cli.strict import App
 from ttt_bench.studies.catalogue import UNNAMED, study_help
 
@@ -92,6 +92,37 @@ def train(request: Request, jobs: Jobs = 0, device: Device = "auto") -> None:
     from ttt_bench.cli.sweep import run_training
 
     run_training(request, jobs, device)
+
+
+def select(
+    request: Request,
+    strategies: Annotated[
+        str,
+        typer.Option(
+            help="all, or names: source-shift,entropy,few-labels:16. The oracle always is.", rich_help_panel=How
+        ),
+    ] = "all",
+    jobs: Jobs = 0,
+    device: Device = "auto",
+    retry: Annotated[str, typer.Option(help="failed: also redo trials that failed.", rich_help_panel=Place)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)] = True,
+    executor: Executor = "local",
+    profile: ProfileFile = None,
+) -> None:
+    """Try each method's settings, and compare who could have chosen them: strategies with and without target labels."""
+    from ttt_bench.cli.cluster import chosen
+    from ttt_bench.cli.select import run_select, show_selection
+
+    cluster = chosen(executor, profile, jobs)
+    check_retry(retry)
+    if dry_run:
+        show_selection(request, strategies, cluster)
+    else:
+        run_select(request, strategies, jobs, device, retry == "failed", figures, cluster)
+
+
+app.command()(takes_request(select, name="select"))
 
 
 def study(

@@ -12,12 +12,13 @@ import typer
 from rich.table import Table
 
 from ttt_bench.cli.console import console, warn
-from ttt_bench.cli.options import Place, Request
+from ttt_bench.cli.options import Place, Request, check_retry
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from ttt_bench.launch.slurm.profile import Profile
     from ttt_bench.launch.slurm.submit import Prepared
+    from ttt_bench.plan.plan import Plan
     from ttt_bench.plan.work import Work
 
 MOST_FATES = 5
@@ -49,13 +50,19 @@ def chosen(executor: str, profile: Path | None, jobs: int = 0) -> Path | None:
 
 def show_submission(request: Request, profile: Path, retry: str = "") -> None:
     """Print exactly what ``sweep --executor slurm`` would submit; change nothing."""
+    show_arrays(request, request.plan(), profile, retry)
+
+
+def show_arrays(request: Request, plan: Plan, profile: Path, retry: str = "") -> None:
+    """Likewise of a plan that is made already."""
     from ttt_bench.launch.slurm.profile import read_profile
     from ttt_bench.launch.slurm.submit import prepare
     from ttt_bench.plan.work import lay_out
 
     read = read_profile(profile)
-    prepared = prepare(lay_out(request.plan()), request.context(), read, _retry(retry))
+    prepared = prepare(lay_out(plan), request.context(), read, _retry(retry))
     _print(request, prepared, read)
+    say_later(plan)
 
 
 def submit_sweep(request: Request, profile: Path, retry: str) -> None:
@@ -64,9 +71,19 @@ def submit_sweep(request: Request, profile: Path, retry: str) -> None:
     from ttt_bench.plan.work import lay_out
     from ttt_bench.store.folder import SweepFolder
 
-    plan = request.plan()
+    plan = request.plan(keep=True)
     remembering = partial(remember, request, plan, SweepFolder(request.folder))
     submit_works(request, lay_out(plan), profile, retry, remembering)
+    say_later(plan)
+
+
+def say_later(plan: Plan) -> None:
+    """What has to be done by hand: a submission ends before the results that further cells depend on."""
+    if plan.later:
+        _say(
+            f"{len(plan.later)} more cells follow from the results of these: when they are done, run the same command "
+            "again, and it goes on."
+        )
 
 
 def submit_works(
@@ -128,8 +145,7 @@ def cancel_sweep(path: Path) -> None:
 
 
 def _retry(retry: str) -> bool:
-    if retry not in ("", "failed"):
-        raise UserError(f"--retry {retry!r} is unknown.", "Valid: failed.")
+    check_retry(retry)
     return retry == "failed"
 
 

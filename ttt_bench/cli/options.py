@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ttt_bench import plugins
+from ttt_bench.cell.spec import TUNED
 from ttt_bench.choices import MOST_SEEDS, Range, check_device, check_path, check_word, read_int, read_list, shown
 from ttt_bench.domains.catalogue import given_roots
 from ttt_bench.domains.disk.options import FileOptions, Roots, read_skipped
@@ -61,9 +62,18 @@ class Request:
         """The sweep's folder."""
         return self.out / self.name
 
-    def plan(self) -> Plan:
-        """Every cell of the request."""
-        return make_plan(self.config, self.roots, self.extra_methods)
+    def plan(self, keep: bool = False) -> Plan:
+        """Every cell of the request that is known: those of ``tuned`` follow from finished trials.
+
+        Args:
+            keep: whether choices that are made now are written down.
+        """
+        plan = make_plan(self.config, self.roots, self.extra_methods)
+        if TUNED not in self.config.recipes:
+            return plan
+        from ttt_bench.selection.rounds import tuned
+
+        return tuned(plan, self.folder, self.roots, self.cache if keep else None)
 
     def context(self, device: str = "cpu") -> Context:
         """Where and with what its work is done."""
@@ -94,7 +104,10 @@ def read_request(
     domain: DomainFiles = None,
     network: NetworkFiles = None,
     recipes: Annotated[
-        str | None, typer.Option(help="native (each method's own), paper (SGD 2e-5).", rich_help_panel=What)
+        str | None,
+        typer.Option(
+            help="native (each method's own), paper (SGD 2e-5), tuned (chosen on the source).", rich_help_panel=What
+        ),
     ] = None,
     protocols: Annotated[str | None, typer.Option(help="online, episodic, single.", rich_help_panel=What)] = None,
     training: Annotated[
@@ -124,6 +137,9 @@ def read_request(
     stream: Annotated[
         str | None,
         typer.Option(help="How targets arrive: iid, correlated, continual, gradual, mixed.", rich_help_panel=How),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Trials per method where settings are chosen (default 8).", rich_help_panel=How)
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="fp32, tf32 (CUDA), bf16: arithmetic of the adaptation.", rich_help_panel=How)
@@ -223,6 +239,7 @@ def read_request(
         "batch_size": batch_size,
         "batches": batches,
         "stream": stream,
+        "budget": budget,
         "precision": precision,
         "compiled": compile,
         "threads": threads,
@@ -269,6 +286,16 @@ def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[...
     run.__signature__ = inspect.Signature([p.replace(kind=keyword) for p in shared + own])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in shared + own}
     return run
+
+
+def check_retry(text: str) -> None:
+    """``--retry`` of every command.
+
+    Raises:
+        UserError: it is neither left out nor ``failed``.
+    """
+    if text not in ("", "failed"):
+        raise UserError(f"--retry {text!r} is unknown.", "Valid: failed.")
 
 
 def check_device_option(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ttt_bench.cell.spec import TRIAL
 from ttt_bench.cli.console import console
 from ttt_bench.cli.options import Request
 from ttt_bench.domains.streams import STREAMS
@@ -28,7 +29,11 @@ def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
         probe_on: a device on which two steps of everything are timed; empty: figures from cells and documents.
         cost: False where a cluster's forecast follows.
     """
-    plan = request.plan()
+    show_laid_out(request, request.plan(), probe_on, cost)
+
+
+def show_laid_out(request: Request, plan: Plan, probe_on: str = "", cost: bool = True) -> None:
+    """Likewise of a plan that is made already."""
     states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
     table = Table()
     for column in ("pair", "methods", "protocol", "stream", "recipe", "training", "seeds"):
@@ -100,6 +105,7 @@ def _plan_lines(plan: Plan, states: Counter[str]) -> list[str]:
     return [
         f"{len(plan.config.pairs)} pairs, {len(plan.sources)} source networks ({iterations:,} iterations), "
         f"{len(plan.branches)} branches, {len(plan.cells)} cells ({updates:,} updates, {scored:,} evaluation forwards)",
+        *later_lines(plan),
         "cells: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
     ]
 
@@ -117,6 +123,17 @@ def _stream_lines(plan: Plan) -> list[str]:
         if found
     ]
     return lines
+
+
+def later_lines(plan: Plan) -> list[str]:
+    """What will be known only once trials are finished; nothing where all is known."""
+    if not plan.later:
+        return []
+    trials = sum(cell.recipe == TRIAL for cell in plan.later)
+    return [
+        f"{len(plan.later)} more cells follow from the results of these: {trials} trials around the best settings, "
+        f"{len(plan.later) - trials} with what is chosen"
+    ]
 
 
 def _accident_lines(plan: Plan) -> list[str]:

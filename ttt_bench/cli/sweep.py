@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from ttt_bench.cli.console import console
 from ttt_bench.cli.devices import resolve_device
-from ttt_bench.cli.options import Request
+from ttt_bench.cli.options import Request, check_retry
 from ttt_bench.cli.planning import data_lines, left_out_lines
 from ttt_bench.cli.progress import SweepProgress
-from ttt_bench.errors import UserError
 from ttt_bench.files import remove_leftovers
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.machine import usable_cpus
@@ -24,17 +24,16 @@ from ttt_bench.store.folder import SweepFolder
 
 def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: bool) -> None:
     """Do everything that is missing, then report."""
-    if retry not in ("", "failed"):
-        raise UserError(f"--retry {retry!r} is unknown.", "Valid: failed.")
+    check_retry(retry)
     start = time.monotonic()
-    plan = request.plan()
+    plan = request.plan(keep=True)
     folder = SweepFolder(request.folder)
-    remember(request, plan, folder)
-    works = lay_out(plan)
-    for line in [*left_out_lines(plan), *data_lines(works, request)]:
+    for line in [*left_out_lines(plan), *data_lines(lay_out(plan), request)]:
         console.print(line)
-    result = work_off(request, works, jobs, device, retry == "failed")
+    result, plan = in_rounds(request, plan, lambda: request.plan(keep=True), jobs, device, retry == "failed")
     say(result, folder, time.monotonic() - start)
+    if plan.later:
+        console.print(f"{len(plan.later)} cells are not known yet: trials that decide on them failed or are missing.")
     if folder.done():
         from ttt_bench.cli.reporting import make_report, show_again
 
@@ -42,6 +41,36 @@ def run_sweep(request: Request, jobs: int, device: str, retry: str, figures: boo
             make_report(request.folder, "", figures)
     if result.failed or result.blocked:
         sys.exit(1)
+
+
+def in_rounds(
+    request: Request, plan: Plan, again: Callable[[], Plan], jobs: int, device: str, retry_failed: bool
+) -> tuple[Result, Plan]:
+    """Do a plan, then what its results make known, until nothing new is known.
+
+    Args:
+        request: what was asked for.
+        plan: what is known now.
+        again: the plan anew, after work was done.
+        jobs: worker processes.
+        device: where to compute.
+        retry_failed: whether what failed earlier is tried again.
+
+    Returns:
+        What was done in all rounds, and the last plan.
+    """
+    total, known = Result(), set[str]()
+    while True:
+        remember(request, plan, SweepFolder(request.folder))
+        works = [work for work in lay_out(plan) if work.id not in known]
+        result = work_off(request, works, jobs, device, retry_failed)
+        total.add(result)
+        known |= {work.id for work in works if work.goal}
+        plan = again()
+        fresh = [cell for cell in plan.cells if cell.id not in known]
+        if not fresh:
+            return total, plan
+        console.print(f"{len(fresh)} more cells follow from these results.")
 
 
 def run_training(request: Request, jobs: int, device: str) -> None:

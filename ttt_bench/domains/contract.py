@@ -10,6 +10,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.identity import identity
 
 Split = Literal["train", "val", "test"]
@@ -87,6 +88,10 @@ class Domain(ABC):
         """
         self.check_index(split, index)
         return ""
+
+    def camera(self) -> Pinhole | None:
+        """Intrinsics of the images, at least roughly; None where nobody knows them."""
+        return None
 
     def notes(self) -> tuple[str, ...]:
         """What every table of results on this domain has to say of its data: what was assumed, measured, left out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ttt_bench.forecast.forecast import Forecast, make_forecast
 from ttt_bench.networks.config import NetworkConfig
@@ -57,7 +57,7 @@ class Cost:
 
 def cost_of(plan: Plan, context: Context, forecast: Forecast) -> Cost:
     """The cost of what ``plan`` still lacks."""
-    left = pending(lay_out(plan), context)
+    left = pending(lay_out(replace(plan, cells=(*plan.cells, *plan.later))), context)
     seconds: dict[type[Work], float] = {}
     for work in left:
         seconds[type(work)] = seconds.get(type(work), 0.0) + forecast(work)

@@ -39,6 +39,13 @@ class Result:
     blocked: list[Work] = field(default_factory=list)
     """Never started because something it needs failed."""
 
+    def add(self, other: Result) -> None:
+        """Count in what became of other work."""
+        self.done += other.done
+        self.skipped += other.skipped
+        self.failed += other.failed
+        self.blocked += other.blocked
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -133,3 +133,5 @@ class Card:
     """What differs from the published code, one line each, with the option that restores it."""
     oddities: tuple[str, ...] = ()
     """Accidents of the official code and the option that reproduces each."""
+    tunable: dict[str, tuple[bool | int | float | str, ...]] = field(default_factory=dict)
+    """Options of the test time that may be chosen beside the rate, with the values to try: they share its budget."""

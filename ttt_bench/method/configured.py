@@ -117,7 +117,7 @@ def resolve(
 
     Args:
         native: the method's published optimiser; None: it has none under any recipe.
-        recipe: ``native`` or ``paper``.
+        recipe: ``paper`` is S4T's; every other one starts from ``native``.
         settings: explicit ones; others are passed over.
         name: the method's, for messages.
 
@@ -126,7 +126,7 @@ def resolve(
     """
     if native is None:
         return None
-    spec = native if recipe == "native" else PAPER_RECIPE
+    spec = PAPER_RECIPE if recipe == "paper" else native
     changes = {key: settings[key] for key in ("lr", "lr_per_sample", "momentum", "weight_decay") if key in settings}
     if "optimizer" in settings:
         changes["name"] = settings["optimizer"]

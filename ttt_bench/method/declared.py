@@ -236,6 +236,7 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
         "source_options": info.source_options,
         "needs.unless": tuple(info.needs.unless),
         "image_form": tuple(info.image_form.options) if info.image_form else (),
+        "card.tunable": tuple(info.card.tunable),
         **{f"the accident {accident.switch}": tuple(accident.options) for accident in info.accidents},
     }
     for field, names in named.items():
@@ -250,3 +251,7 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
         for given in values:
             if option.name in given:
                 option.read(f"{where}: {info.name}", given[option.name])
+        for value in info.card.tunable.get(option.name, ()):
+            option.read(f"{where}: {info.name}", value)
+            if option.name in info.source_options:
+                raise UserError(f"{where}: card.tunable names {option.name!r}, which is fixed at source time.")

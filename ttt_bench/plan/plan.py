@@ -37,6 +37,8 @@ class Plan:
     """Pair -> switch of ``--released`` that is on -> what it changes there, in words."""
     left_out: tuple[str, ...] = ()
     """Methods that came with ``all`` and cannot run, where and why, in words."""
+    later: tuple[Cell, ...] = ()
+    """As many cells as will be known once others are done, and as costly; their settings only stand in."""
 
     @property
     def sources(self) -> tuple[SourceSpec, ...]:
@@ -65,7 +67,14 @@ def target_data(cell: Cell) -> tuple[DataNeed, ...]:
     parts = cell.parts or (TargetPart(cell.target, cell.target_fingerprint, cell.target_samples),)
     return tuple(
         DataNeed(
-            part.domain, "test", part.samples, source.classes, source.tasks, source.size, part.fingerprint, cell.scaling
+            part.domain,
+            cell.split,
+            part.samples,
+            source.classes,
+            source.tasks,
+            source.size,
+            part.fingerprint,
+            cell.scaling,
         )
         for part in parts
     )

@@ -13,7 +13,9 @@ from ttt_bench.method.configured import MethodCall
 from ttt_bench.networks.config import NetworkConfig
 from ttt_bench.source.spec import TRAINING_PRESETS, TrainingConfig
 
-RECIPES = ("native", "paper")
+RECIPES = ("native", "paper", "tuned")
+BUDGET = Range(6, 11)
+"""Trials per method: the six decades, and up to the five half-decades between them."""
 PROTOCOLS = ("online", "episodic", "single")
 TRAININGS = ("shared", "joint")
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -52,6 +54,8 @@ class SweepConfig:
     taken from the machine or from the number of workers."""
     stream: str = "iid"
     """In which kind of stream targets arrive: one of ``domains.streams.STREAMS``."""
+    budget: int = 8
+    """Trials that ``tuned`` may spend on each method."""
     released: tuple[str, ...] = ()
     """Switches of ``plan.released`` that are on."""
 
@@ -106,6 +110,7 @@ class SweepConfig:
             ("--fit-iterations", training.fit_iterations, Range(1, 10**9)),
             ("--fit-lr", training.fit_lr, POSITIVE),
             ("input_noise", self.input_noise, Range(0)),
+            ("--budget", self.budget, BUDGET),
         ):
             check_range(option, number, valid_range)
         check_once("--seeds", self.seeds)

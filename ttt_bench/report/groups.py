@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ttt_bench.names import file_names, shown
+from ttt_bench.report.chosen import choice_notes
 from ttt_bench.report.runs import BASE, BN, Block, Run
 from ttt_bench.report.scoring import NAN, Array, Scored, measure, score, synchronisation
 from ttt_bench.report.segments import stream_measures
@@ -205,7 +206,7 @@ def flat(run: Run) -> dict[str, Any]:
                 found[f"{prefix}{key}"] = value
 
     add("", run.settings)
-    add("", run.options)
+    add("", run.asked)
     return found
 
 
@@ -270,4 +271,4 @@ def _notes(
                 f"{row.label}: {len(row.collapsed_steps)} of {len(row.runs)} runs collapsed (step {steps}); "
                 "means are over the others, and the row cannot win a column."
             )
-    return tuple(notes)
+    return (*notes, *choice_notes(rows))

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench.cell.spec import TRIAL
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
+from ttt_bench.metrics.signals import PREFIX
 from ttt_bench.names import shown
 from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
 from ttt_bench.store.cell_file import CellFile, reading
@@ -27,7 +29,19 @@ BASE, BN = "base", "bn"
 """The two controls: nothing at all, and the same forwards without a gradient."""
 
 _BLOCK = ("protocol", "recipe", "training", "size", "stream")
-_NAMED = ("pair", "source", "target", "method", "options", "changed", "seed", "first_batch", "segments", *_BLOCK)
+_NAMED = (
+    "pair",
+    "source",
+    "target",
+    "method",
+    "options",
+    "changed",
+    "choice",
+    "seed",
+    "first_batch",
+    "segments",
+    *_BLOCK,
+)
 """Settings with a place of their own."""
 
 _TRAINED = ("checkpoint", "branch")
@@ -87,6 +101,8 @@ class Run:
     sums: dict[str, Array]
     """Metric id -> (groups, 2, ...) its statistic over groups of consecutive batches, at the first and at the last
     recorded step; only of metrics that may be scored on sums over batches."""
+    signals: dict[str, Array]
+    """Name -> (1, steps, ...) sums over the target of what was recorded without a label (``metrics.signals``)."""
     loss: Array
     """(updates,) the method's own loss, mean over the batches; NaN where it has none."""
     seconds: float
@@ -132,6 +148,13 @@ class Run:
         """Options of the method."""
         return dict(self.cell.get("options") or {})
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Options that were asked for: without those that a strategy chose, which may differ from seed to seed."""
+        choice = self.cell.get("choice")
+        chosen = choice.get("settings", ()) if isinstance(choice, dict) else ()
+        return {key: value for key, value in self.options.items() if key not in chosen}
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Settings of the cell that have no place of their own."""
@@ -140,7 +163,7 @@ class Run:
     @cached_property
     def row(self) -> str:
         """Runs that differ in nothing but the seed share it."""
-        return canonical([self.method, self.options, self.settings])
+        return canonical([self.method, self.asked, self.settings])
 
     @cached_property
     def replicate(self) -> str:
@@ -166,7 +189,7 @@ def segment_lengths(cell: dict[str, Any]) -> tuple[int, ...]:
 
 
 def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run], list[str]]:
-    """Read every ``folder/cells/*.npz``.
+    """Read every ``folder/cells/*.npz`` but the trials of settings, which stand in no table.
 
     Returns:
         The readable runs in the order of their file names, and one warning line per file that is not.
@@ -187,13 +210,18 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
     warnings = [f"{failed} cells failed and are missing here; `status` says why."] if failed else []
     for done, path in enumerate(paths, start=1):
         try:
-            runs.append(read_run(path))
+            runs += [run] if (run := read_run(path, trials=False)) else []
         except UserError as error:
             warnings.append(left_out(error, folder))
         if progress is not None:
             progress(done, len(paths), "reading trajectories")
     runs, copies = without_copies(runs)
     warnings += copies
+    if not runs and not warnings:
+        raise UserError(
+            f"{folder} holds trials of settings, and no finished cell beside them.",
+            "Run the sweep again: it goes on. What `select` tried is reported by `select`.",
+        )
     if not runs:
         raise UserError(
             f"None of the {len(paths)} cells in {folder} can be read; the last: {warnings[-1]}",
@@ -224,8 +252,20 @@ def without_copies(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
     return sorted(kept.values(), key=lambda run: run.path.name), warnings
 
 
-def read_run(path: Path) -> Run:
+@overload
+def read_run(path: Path) -> Run: ...
+
+
+@overload
+def read_run(path: Path, trials: bool) -> Run | None: ...
+
+
+def read_run(path: Path, trials: bool = True) -> Run | None:
     """Read one trajectory and reduce it; in memory stands at most one statistic, of a large one a part.
+
+    Args:
+        path: of the file.
+        trials: whether a trial of settings is read; None comes back for one otherwise.
 
     Raises:
         UserError: the file is damaged, of another schema, or lacks what a cell must have.
@@ -237,6 +277,8 @@ def read_run(path: Path) -> Run:
         if missing or not file.header.eval_steps:
             what = f"no {', '.join(sorted(missing))} in its cell" if missing else "no evaluated step"
             raise UserError(f"{path} is not a finished cell ({what}).", "Delete it and run the sweep again.")
+        if not trials and file.header.cell.get("recipe") == TRIAL:
+            return None
         file.check()
         with reading(path):
             return _reduce(file)
@@ -272,6 +314,11 @@ def _reduce(file: CellFile) -> Run:
         window_ends=np.empty(0) if windows is None else (windows.starts + windows.width).astype(np.float64),
         segments={m.id: reduced[m.id].segments for m in metrics},
         sums={m.id: reduced[m.id].sums for m in metrics if m.additive},
+        signals={
+            name: np.asarray(file.array(f"statistics/{name}"), dtype=np.float64).sum(0)[None]
+            for name in stored
+            if name.startswith(PREFIX)
+        },
         loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64)),
         seconds=_median(file.array("seconds")),
         eval_seconds=_median(file.array("eval_seconds")),

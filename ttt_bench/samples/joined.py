@@ -8,6 +8,7 @@ from itertools import accumulate
 import torch
 
 from ttt_bench.domains.joined import Joined
+from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.samples.loading import Batch, SampleSet
 
 
@@ -24,6 +25,12 @@ class JoinedSamples:
 
     def __len__(self) -> int:
         return self.starts[-1]
+
+    @property
+    def camera(self) -> Pinhole | None:
+        """Intrinsics of the images, where all parts have the same."""
+        cameras = {part.camera for part in self.parts}
+        return cameras.pop() if len(cameras) == 1 else None
 
     def batch(self, indices: Iterable[int]) -> Batch:
         """The samples at ``indices``, in that order.

@@ -15,6 +15,7 @@ from torch import Tensor
 from ttt_bench.domains.contract import SPLITS, Domain, Split
 from ttt_bench.domains.normalisation import MEAN, SCALINGS, STD
 from ttt_bench.domains.pairs import class_table
+from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.samples.augmentation import AUGMENTATIONS, augment_images_and_labels
 from ttt_bench.samples.cache import Progress, SampleCache
@@ -98,6 +99,11 @@ class SampleSet:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def camera(self) -> Pinhole | None:
+        """Intrinsics of the images, where the domain knows them."""
+        return self.domain.camera()
 
     @property
     def cached(self) -> bool:

@@ -139,7 +139,8 @@ class SweepFolder:
         path = self.path / "sweeps" / f"{sweep_id}.json"
         numbers = {other: _sequence(content) for other, content in known}
         last = max(numbers.values(), default=0)
-        if path in numbers and numbers[path] == last > 0 and list(numbers.values()).count(last) == 1:
+        same = any(other == path and content.get("cells") == settings.get("cells") for other, content in known)
+        if same and numbers[path] == last > 0 and list(numbers.values()).count(last) == 1:
             return
         write_json(path, {**settings, "sequence": last + 1})
 

@@ -123,6 +123,43 @@ def _segments(value: object) -> bool:
     )
 
 
+def _value(value: object) -> bool:
+    return isinstance(value, bool) or _text(value) or _number(value)
+
+
+def _pairs(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, list) and len(each) == 2 and _text(each[0]) and _value(each[1]) for each in value
+    )
+
+
+def _half(value: object) -> bool:
+    return _whole(value) and isinstance(value, int) and abs(value) < 1000
+
+
+def _tried(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and _half(value.get("half"))
+        and _pairs(value.get("options"))
+        and _or_none(_number)(value.get("score"))
+        and isinstance(value.get("collapsed"), bool)
+    )
+
+
+def _choice(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and _text(value.get("strategy"))
+        and isinstance(value.get("settings"), dict)
+        and all(map(_value, value["settings"].values()))
+        and _number(value.get("multiple"))
+        and isinstance(value.get("edge"), bool)
+        and isinstance(value.get("tried"), list)
+        and all(map(_tried, value["tried"]))
+    )
+
+
 _CELL: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("pair", "method"), _name),
     **dict.fromkeys(("protocol", "recipe", "training", "source", "target"), _text),
@@ -133,6 +170,9 @@ _CELL: dict[str, Callable[[object], bool]] = {
     "size": _or_none(_size),
     "tasks": _texts,
     "notes": _or_none(_texts),
+    "choice": _or_none(_choice),
+    "signals": _texts,
+    "split": _text,
     "classes": _or_none(_texts),
     **dict.fromkeys(("steps", "batch_size"), _count),
 }

@@ -25,6 +25,7 @@ import numpy as np
 from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
 from ttt_bench.domains.corruptions.kinds import CORRUPTIONS
 from ttt_bench.domains.corruptions.tables import KINDS, check_corruption, parameters_for
+from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.identity import identity
 from ttt_bench.tasks import get_task
 
@@ -69,6 +70,10 @@ class Corrupted(Domain):
     def scene(self, split: Split, index: int) -> str:
         """That of the clean sample."""
         return self._domain.scene(split, index)
+
+    def camera(self) -> Pinhole | None:
+        """That of the clean domain: no kind moves more than a few pixels."""
+        return self._domain.camera()
 
     def notes(self) -> tuple[str, ...]:
         """Those of the clean domain."""

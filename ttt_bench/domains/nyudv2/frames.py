@@ -16,6 +16,7 @@ from ttt_bench.domains.contract import Sample, Split
 from ttt_bench.domains.disk.listing import ListedDomain
 from ttt_bench.domains.nyudv2.family import CLASSES
 from ttt_bench.domains.nyudv2.limits import LIMITS
+from ttt_bench.domains.nyudv2.package import framed
 from ttt_bench.domains.pixels.edges import Window, edge_map
 from ttt_bench.domains.pixels.images import Array, Content, read_pixels
 from ttt_bench.domains.pixels.kinds import Kind, ids_up_to
@@ -102,6 +103,10 @@ class NYUDv2(ListedDomain):
     )  # fmt: skip
     depth_kind, ids_kind = "depth", "label40"
     limits = LIMITS
+
+    def camera(self) -> Pinhole:
+        """Those of the frames."""
+        return framed(self.size)
 
     def described(self) -> dict[str, Any]:
         """The reader's version, and what an edge is."""

@@ -39,6 +39,14 @@ def camera(size: tuple[int, int]) -> Pinhole:
     return Pinhole(518.86 * scale, 519.47 * scale, (325.58 - 41) * scale, (253.74 - 45) * scale)
 
 
+def framed(size: tuple[int, int]) -> Pinhole:
+    """Intrinsics of frames that were cropped centrally to the shape of ``size`` and brought to it."""
+    rows = min(NATIVE[0], NATIVE[1] * size[0] / size[1])
+    whole, scale = camera(NATIVE), size[0] / rows
+    x, y = whole.cx - (NATIVE[1] - 1) / 2, whole.cy - (NATIVE[0] - 1) / 2
+    return Pinhole(whole.fx * scale, whole.fy * scale, (size[1] - 1) / 2 + x * scale, (size[0] - 1) / 2 + y * scale)
+
+
 def read_depth(path: Path) -> npt.NDArray[np.float32]:
     """(h, w) metres from a .npy file; 0 = missing.
 
@@ -85,6 +93,10 @@ class NYUDv2Package(ListedDomain):
     )  # fmt: skip
     depth_kind, ids_kind, normals_kind = "depth", "segmentation", "normals"
     limits = LIMITS
+
+    def camera(self) -> Pinhole:
+        """Those of the frames."""
+        return framed(self.size)
 
     def described(self) -> dict[str, Any]:
         """The layout, and what an edge is."""

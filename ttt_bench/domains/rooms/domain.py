@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ttt_bench.domains.contract import SPLITS, Domain, Sample, Split
+from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.domains.rooms.cast import cast
 from ttt_bench.domains.rooms.family import CLASSES
 from ttt_bench.domains.rooms.labels import EDGE_DEFINITION, make_labels
@@ -21,6 +23,8 @@ VERSION = 1
 ROOT_SEED = 20251
 LENGTHS: dict[Split, int] = {"train": 100_000, "val": 10_000, "test": 10_000}
 SMALLEST = 16
+TANGENT = 0.65
+"""Of half the usual field of view: see ``scene``."""
 
 
 class Rooms(Domain):
@@ -65,6 +69,12 @@ class Rooms(Domain):
         """What kind of room it is: living room, bedroom, kitchen, bathroom or anything."""
         self.check_index(split, index)
         return str(build_scene(_generator(ROOT_SEED, SPLITS.index(split), index), self._world).theme)
+
+    def camera(self) -> Pinhole:
+        """The middle of what the rooms are seen with: their fields of view differ by 14 % either way."""
+        height, width = self.size
+        focal = 0.5 * math.sqrt(height * width) / TANGENT
+        return Pinhole(focal, focal, width / 2 - 0.5, height / 2 - 0.5)
 
     def content(self) -> Any:
         """The version of the generator and the numbers of the look, and of a world that is not the usual one."""
