@@ -14,7 +14,8 @@ from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
-from ttt_bench.report.markup import escape_markdown, latex, markdown
+from ttt_bench.report.kinds import kind_tables
+from ttt_bench.report.markup import csv_text, escape_markdown, latex, markdown
 from ttt_bench.report.overview import by_block, overview_table
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
@@ -186,6 +187,13 @@ def _write_tables(report: Report, folder: Path) -> list[Path]:
         rows = summary_frame([group])
         _write_csv(path, rows[[c for c in report.table.columns if c in rows]].dropna(axis=1, how="all"))
         paths.append(path)
+    corrupted = kind_tables(report.groups)
+    if corrupted:
+        title = "Over the kinds of corruption"
+        write_text(folder / "kinds.md", f"# {title}\n\n{markdown(corrupted, level=2)}\n")
+        write_text(folder / "kinds.tex", latex(corrupted, title))
+        write_text(folder / "kinds.csv", "\n".join(csv_text(table) for table in corrupted))
+        paths += [folder / f"kinds.{ending}" for ending in ("md", "tex", "csv")]
     path = folder / "all.csv"
     _write_csv(path, report.table)
     return [*paths, path]
@@ -222,7 +230,7 @@ def _overview(groups: Sequence[Group]) -> list[str]:
         if table is not None:
             title = f"{table.title}: {block.title}"
             lines.append(markdown([replace(table, title=title)], level=2))
-    return lines
+    return [*lines, markdown(kind_tables(groups), level=2)]
 
 
 def _embedded(picture: Path) -> str:

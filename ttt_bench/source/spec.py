@@ -49,6 +49,7 @@ class TrainingConfig:
 TRAINING_PRESETS: dict[str, TrainingConfig] = {
     "fast": TrainingConfig(iterations=1200, batch_size=16, lr=1e-3, samples=2000, fit_iterations=200),
     # S4T appendix A: Adam 2e-5, weight decay 1e-6, 60,000 iterations of batch 8, poly power 0.9.
+    "objects": TrainingConfig(iterations=800, batch_size=16, lr=1e-3, samples=2000, fit_iterations=100),
     # ClusT3's source training: 350 epochs of batch 128 over 50,000 images, SGD 0.1.
     "ets": TrainingConfig(
         iterations=136_719, batch_size=128, lr=0.1, samples=1_000_000, weight_decay=1e-4, augment="crop",

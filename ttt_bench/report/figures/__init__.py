@@ -16,6 +16,7 @@ from ttt_bench.report.figures.differences import draw_differences
 from ttt_bench.report.figures.overview import MOST_COLUMNS, MOST_LINES, colour_limit, draw_overview
 from ttt_bench.report.figures.portions import portions
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
+from ttt_bench.report.figures.severity import draw_severity
 from ttt_bench.report.figures.sheet import draw_sheet
 from ttt_bench.report.groups import MOST_SLUG, Group
 from ttt_bench.report.overview import by_block
@@ -50,9 +51,10 @@ def _styles(groups: Sequence[Group]) -> Styles:
 def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Progress | None) -> list[Path]:
     """Draw every figure as PNG and PDF.
 
-    Per protocol, recipe, training and size: the overview of all pairs (where there are several), synchronisation and
-    cost; per table: trajectories, differences to ``bn``, stream (online only) and the picture sheet (where pictures
-    were kept). What would be too full is split into parts, see ``portions``. A figure without content is left out.
+    Per protocol, recipe, training and size: the overview of all pairs (where there are several), images over the
+    severities of corruption (where there are several), synchronisation and cost; per table: trajectories, differences
+    to ``bn``, stream (online only) and the picture sheet (where pictures were kept). What would be too full is split
+    into parts, see ``portions``. A figure without content is left out.
 
     Returns:
         The files written.
@@ -80,6 +82,7 @@ def _jobs(groups: Sequence[Group], styles: Styles) -> Iterator[tuple[str, Draw]]
             limit = colour_limit(members)
             parts = portions(members, MOST_COLUMNS, MOST_LINES)
             yield from _numbered(f"overview_{name}", (partial(draw_overview, part, limit) for part in parts))
+            yield f"severity_{name}", partial(draw_severity, members, styles)
     for group in groups:
         parts = portions([group])
         yield from _numbered(f"trajectories_{group.slug}", (partial(draw_trajectories, g, styles) for [g] in parts))
