@@ -25,10 +25,13 @@ def browser():
         pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", "/tmp")  # its socket's path may have 108 bytes
+        playwright = sync_playwright().start()
         opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
+    yield opened
+    opened.close()
+    playwright.stop()
 
 
 @pytest.fixture(scope="session")
