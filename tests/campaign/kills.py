@@ -41,8 +41,8 @@ def run_kills(folder: Path, kills: int, seed: int) -> list[str]:
         happened = 0
         while left > 0 and happened < 10:
             process = _start(out, jobs)
-            # Uniform over a sweep from nothing; later starts have less to do and so are hit nearer to their end.
-            deadline = time.monotonic() + dice.uniform(0.5, duration)
+            # Within the first part of a sweep from nothing: later starts have less to do, so each is hit further on.
+            deadline = time.monotonic() + dice.uniform(0.5, 0.6 * duration)
             while process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.02)
             if process.poll() is not None:
