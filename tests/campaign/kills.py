@@ -38,7 +38,7 @@ def run_kills(folder: Path, kills: int, seed: int) -> list[str]:
     while left > 0:
         jobs = 1 + round_ % 2
         out = folder / f"round{round_}"
-        happened = 0
+        happened, before = 0, len(faults)
         while left > 0 and happened < 10:
             process = _start(out, jobs)
             # Within the first part of a sweep from nothing: later starts have less to do, so each is hit further on.
@@ -58,7 +58,9 @@ def run_kills(folder: Path, kills: int, seed: int) -> list[str]:
         remains = [str(p.relative_to(out)) for p in out.rglob("*.tmp*")]
         if remains:
             faults.append(f"kills, --jobs {jobs}: left over after the sweep ended: {remains[:3]}")
-        print(f"kills: round {round_}, --jobs {jobs}: {happened} kills, numbers {'equal' if not faults else 'DIFFER'}")
+        print(
+            f"kills: round {round_}, --jobs {jobs}: {happened} kills, numbers {'equal, nothing left over' if len(faults) == before else 'or files NOT as they must be'}"
+        )
         round_ += 1
     return faults
 

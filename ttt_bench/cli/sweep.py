@@ -19,6 +19,7 @@ from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
 from ttt_bench.plan.work import Context, Fit, Train, Work, lay_out
 from ttt_bench.provenance import command
+from ttt_bench.samples.cache import remove_dead_drafts
 from ttt_bench.store.folder import SweepFolder
 
 
@@ -122,7 +123,7 @@ def _tidy(request: Request) -> None:
     """Remove the half-written files of processes that were killed."""
     cache = request.cache
     below = [path for path in cache.iterdir() if path.is_dir()] if cache.is_dir() else []
-    removed = SweepFolder(request.folder).tidy() + remove_leftovers([cache, *below])
+    removed = SweepFolder(request.folder).tidy() + remove_leftovers([cache, *below]) + remove_dead_drafts(cache)
     if removed:
         console.print(f"removed {len(removed)} unfinished files that killed processes had left", style="dim")
 

@@ -26,6 +26,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.files import file_digest, read_json, write_json
 from ttt_bench.identity import identity
 from ttt_bench.machine import usable_cpus
+from ttt_bench.owner import Owner
 from ttt_bench.samples import salvage
 from ttt_bench.samples.decoding import Fault, decode
 from ttt_bench.samples.fields import Array, Field, fields_of, mapped
@@ -36,7 +37,7 @@ Progress = Callable[[int, int], None]
 LAYOUT = 2
 """Raise it when the stored form changes."""
 STALE_SECONDS = 3600.0
-"""An unfinished build that nobody has touched for so long is a dead one's."""
+"""An unfinished build that nobody has touched for so long is a dead one's, where its owner cannot be asked about."""
 ABOUT = "about.json"
 SKIPPING = "--skip-bad"
 OTHERWISE = f"Images can also be left out: {SKIPPING} LIST."
@@ -120,7 +121,7 @@ class SampleCache:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
         log.info("Decoding %s: %.2f GB in %s.", self, self.nbytes / 1e9, self.folder)
-        draft = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
+        draft = self._temporary()
         try:
             parts = self._fill(draft, progress, default_workers() if workers is None else workers)
             self._publish(draft)
@@ -176,7 +177,7 @@ class SampleCache:
 
     def _discard(self) -> None:
         """Move a damaged folder out of the way; only a failing disk or a meddling hand makes one."""
-        grave = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}.", suffix=".tmp", dir=self.folder.parent))
+        grave = self._temporary()
         with contextlib.suppress(FileNotFoundError):
             self.folder.rename(grave / "damaged")
         shutil.rmtree(grave, ignore_errors=True)
@@ -184,10 +185,12 @@ class SampleCache:
     def _sweep(self) -> None:
         """Remove what killed builds have left, and what broken-off ones have kept for too long."""
         salvage.forget_old(self.folder.parent)
-        for path in self.folder.parent.glob("*.tmp"):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                    shutil.rmtree(path, ignore_errors=True)
+        remove_dead_drafts(self.root)
+
+    def _temporary(self) -> Path:
+        """A new folder beside the finished one, whose name tells whose it is."""
+        prefix = f"{self.folder.name}.{Owner.here().token}."
+        return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=self.folder.parent))
 
     def _explained(self, error: OSError) -> UserError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -196,6 +199,19 @@ class SampleCache:
                 "Free some space, choose another folder with --cache, or use fewer samples or smaller images.",
             )
         return UserError(f"The cache of {self} could not be written: {error}.", "Choose another folder with --cache.")
+
+
+def remove_dead_drafts(root: Path) -> list[Path]:
+    """Remove what killed builds left below the cache ``root``; what was removed."""
+    removed = []
+    for path in (root / "samples").glob("*.tmp"):
+        owner = Owner.of_token(path.name.split(".")[-3]) if path.name.count(".") >= 3 else None
+        dead = owner.dead if owner is not None else None
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS if dead is None else dead:
+                shutil.rmtree(path, ignore_errors=True)
+                removed.append(path)
+    return removed
 
 
 def _allocate(path: Path, dtype: str, shape: tuple[int, ...]) -> None:
