@@ -26,20 +26,19 @@ def test_the_slider_sorts_the_table_and_moves_the_marks(opened):
     page = opened.page
     page.evaluate("charts.forEach(draw)")
     page.locator("#curves").scroll_into_view_if_needed()
-    place = "() => charts.filter(c => c.mark)[0].node.data.at(-1).x"
+    place = "() => { charts.forEach(draw); return charts.filter(c => c.mark)[0].node.data.at(-1).x; }"
     at_last, deltas = page.evaluate(place), opened.column("delta")
     slider = page.locator("#step")
     slider.focus()
     page.keyboard.press("Home")
     page.wait_for_function("() => document.getElementById('step-said').textContent.startsWith('0 ')")
-    page.wait_for_timeout(100)
     assert set(page.evaluate(place)) == {0} != set(at_last)
     assert opened.column("delta") != deltas
     ranked = [v for v in numbers(opened.column("delta")) if v == v]
     assert ranked == sorted(ranked, reverse=True)
     assert page.locator("#readings input:checked").get_attribute("value") == "null"
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(100)
+    page.wait_for_function("() => document.getElementById('step-said').textContent.startsWith('1 ')")
     assert set(page.evaluate(place)) == {1}
 
 
@@ -78,7 +77,7 @@ def test_a_selection_is_read_and_the_oracle_is_grey(opened):
 def test_the_legend_takes_a_method_out_of_every_chart(opened):
     page = opened.page
     page.evaluate("charts.forEach(draw)")
-    names = "() => charts.filter(c => c.mark)[0].node.data.map(t => t.name)"
+    names = "() => { charts.forEach(draw); return charts.filter(c => c.mark)[0].node.data.map(t => t.name); }"
     page.locator("#curves").scroll_into_view_if_needed()
     assert "tent" in page.evaluate(names)
     button = page.locator("#legend button[data-label=tent]")
