@@ -22,9 +22,10 @@ def run_parity_command(folders: list[Path], failures_only: bool) -> None:
 
 
 def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint: bool) -> None:
-    """Audit the named methods; one line per check, the counts last; exit 1 when one is broken."""
+    """Audit the named methods, and who may choose their settings; one line per check; exit 1 when one is broken."""
     from ttt_bench.audit.checks import audit, footprint
     from ttt_bench.method.registry import create, discover, find
+    from ttt_bench.selection.proof import prove
 
     chosen = list(discover(extra)) if "all" in names else [find(name, extra).name for name in names]
     counts: Counter[str] = Counter()
@@ -37,6 +38,10 @@ def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint:
         if with_footprint:
             for moved in footprint(method):
                 print(f"         {name:10} {moved.kind:9} {moved.name} moved by {moved.relative:.2e}")
+    for proof in prove(Path()):
+        status = "failed" if proof.problem else "passed"
+        counts[status] += 1
+        print(f"{status:8} {proof.strategy:16} {proof.what}" + f": {proof.problem}" * bool(proof.problem), flush=True)
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['refused']} refused with a reason")
     if counts["failed"]:
         sys.exit(1)
