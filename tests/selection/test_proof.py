@@ -1,6 +1,6 @@
 """The audit of strategies holds, and fails for one that looks where it may not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -86,8 +86,7 @@ def test_a_choice_on_training_images_is_refused(tmp_path, monkeypatch):
     from ttt_bench.selection import apart
 
     source = questions()[0].cell.source
-    small = type(source.training)(**{**vars(source.training), "samples": 4})
-    source = type(source)(**{**vars(source), "training": small, "size": (32, 32)})
+    source = replace(source, training=replace(source.training, samples=4), size=(32, 32))
     require_apart(source, 3, {}, tmp_path)
     assert len(list((tmp_path / "apart").glob("*.json"))) == 1
     monkeypatch.setattr(apart, "open_domain", lambda *_: Doubled(open_domain("rooms/studio", (32, 32))))

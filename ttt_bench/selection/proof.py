@@ -31,7 +31,7 @@ from ttt_bench.selection.strategies.catalogue import STRATEGIES, AnyStrategy
 from ttt_bench.store.folder import SweepFolder
 
 PAIRS = ("rooms/studio->rooms/fog", "rooms/studio->rooms/dusk", "rooms/studio->rooms/studio+contrast:3")
-DRAWS = 6
+DRAWS = 3
 """Poisonings of each kind; by chance a choice may stay."""
 BATCHES, STEPS = 12, 3
 IMAGES = 48
@@ -69,7 +69,8 @@ class MadeUp(Ledger):
         return Run(
             path=Path(cell.id), cell_id=cell.id, cell={"pair": cell.pair, "method": cell.method, "batch_size": 8},
             provenance={}, summary={}, steps=np.arange(STEPS, dtype=float), values=values, notes=(),
-            stream={m.id: np.ones((BATCHES, 2)) for m in metrics}, window={}, window_ends=np.empty(0), sums=sums,
+            stream={m.id: np.ones((BATCHES, 2)) for m in metrics}, window={}, window_ends=np.empty(0),
+            segments={}, sums=sums,
             signals={k: np.stack([of_images.uniform(1, 2, STEPS), np.ones(STEPS)], -1)[None] for k in names},
             loss=np.empty(0), seconds=0.0, eval_seconds=0.0, forwards=0.0, backwards=0.0,
         )  # fmt: skip
@@ -135,9 +136,7 @@ def _chosen(strategy: AnyStrategy, question: Question, ledger: Ledger) -> tuple[
 def _of_proxies(questions: list[Question]) -> list[Proof]:
     alike = [q.cell.target for q in questions if set(map(_kind, q.proxies)) & kinds_in(q.cell.target)]
     alike += [p for p in PROXIES if _kind(p) in map(_kind, proxies_of(f"rooms/studio+{_kind(p)}:5"))]
-    shared = [
-        name for name in ("rooms/studio", "objects/studio") if shared_images(*map(_drawn(name), ("train", "val")))
-    ]
+    shared = [name for name in ("rooms/studio", "objects/studio") if _shared(name)]
     other = [p.domain for q in questions for p in q.held_out.values() if p.split != HELD_OUT]
     return [
         Proof("proxies", "No kind that the target is made of is among its proxies", ", ".join(alike)),
@@ -150,6 +149,10 @@ def _kind(proxy: str) -> str:
     return proxy.partition(":")[0]
 
 
-def _drawn(name: str) -> Callable[[Split], Iterator[Image]]:
+def _shared(name: str) -> list[int]:
     domain = open_domain(name, (32, 32))
-    return lambda split: (domain.sample(split, index).image for index in range(IMAGES))
+
+    def drawn(split: Split) -> Iterator[Image]:
+        return (domain.sample(split, index).image for index in range(IMAGES))
+
+    return shared_images(drawn("train"), drawn("val"))
