@@ -19,7 +19,7 @@ FROZEN = {
     "study": f"{REQUEST} jobs device figures finetune-iterations executor profile",
     "status": "out verbose",
     "cancel": "out",
-    "report": "compare figures fixed-step metrics out style task to",
+    "report": "budget compare figures fixed-step metrics out style task to",
     "leaderboard": "figures fixed-step metrics published task to",
     "methods": "method",
     "domains": "domain",

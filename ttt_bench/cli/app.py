@@ -186,6 +186,10 @@ def report(
     fixed_step: Annotated[
         int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="At equal compute, e.g. 30x: forwards + 2 backwards of each image; into budget-30x."),
+    ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     to: Annotated[Path | None, typer.Option(help="Write the report there; default: into the sweep's folder.")] = None,
     compare: Annotated[
@@ -202,7 +206,7 @@ def report(
     if compare:
         compare_sweeps(compare, out, metrics, fixed_step, to)
     else:
-        make_report(out / name, metrics, figures, fixed_step, to, style)
+        make_report(out / name, metrics, figures, fixed_step, to, style, budget)
 
 
 @app.command()

@@ -29,6 +29,7 @@ def make_report(
     fixed_step: int | None = None,
     target: Path | None = None,
     style: str = "screen",
+    budget: str | None = None,
 ) -> None:
     """Print the table of ``folder``, write its report and say where everything went.
 
@@ -39,21 +40,26 @@ def make_report(
         fixed_step: of the ``fixed`` selection.
         target: where to write; ``folder`` itself when not given.
         style: of the figures.
+        budget: ``2x``: read every run up to the last step within so much work; by default into a folder of its own.
 
     Raises:
         UserError: there is nothing to report, or ``target`` cannot be written; the table is printed before that.
     """
     from ttt_bench.provenance import command
     from ttt_bench.report import score_folder, terminal_table, write_report
+    from ttt_bench.report.budget import read_budget
     from ttt_bench.report.ending import ending
     from ttt_bench.report.terminal import WIDTH
 
     _check_there(folder)
     check_word("--style", style, STYLES)
+    within = None if budget is None else read_budget(budget)
+    if within is not None:
+        target = target or folder / f"budget-{within:g}x"
     chosen = _ids(metrics)
     inputs = inputs_of(folder, _options(metrics, figures, fixed_step, style))
     with console.status("Making tables"):
-        report = score_folder(folder, chosen, fixed_step=fixed_step)
+        report = score_folder(folder, chosen, fixed_step=fixed_step, budget=within)
     screen = wide(WIDTH)
     table, said = terminal_table(report, screen.width), ending(report)
     warn(report.warnings)

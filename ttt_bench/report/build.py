@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically, write_text
+from ttt_bench.report.budget import within_budget
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
@@ -19,6 +21,7 @@ from ttt_bench.report.markup import csv_text, escape_markdown, latex, markdown
 from ttt_bench.report.overview import by_block, overview_table
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
+from ttt_bench.report.relations import over_all
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Progress, Run, chosen_metrics, load_runs
 from ttt_bench.report.segments import segment_tables
@@ -43,6 +46,7 @@ def build_report(
     progress: Progress | None = None,
     *,
     fixed_step: int | None = None,
+    budget: float | None = None,
     figures: bool = True,
     command: str | None = None,
 ) -> Report:
@@ -55,6 +59,7 @@ def build_report(
             sweep asked for, or its first metric.
         progress: called with (done, total, what).
         fixed_step: step of the ``fixed`` selection; the smaller of 10 and the last one when not given.
+        budget: read every run up to the last step whose updates cost at most so much, see ``runs.work_until``.
         figures: whether to draw; the tables alone take a fraction of the time.
         command: how the report was asked for, embedded in every figure.
 
@@ -65,7 +70,7 @@ def build_report(
     Raises:
         UserError: no cell can be read, a metric is unknown, ``fixed_step`` is negative, or ``out`` cannot be written.
     """
-    report = score_folder(folder, metrics, progress, fixed_step=fixed_step)
+    report = score_folder(folder, metrics, progress, fixed_step=fixed_step, budget=budget)
     target = folder if out is None else out
     return write_report(report, target, progress, figures=figures, command=command or default_command(folder, metrics))
 
@@ -76,13 +81,14 @@ def score_folder(
     progress: Progress | None = None,
     *,
     fixed_step: int | None = None,
+    budget: float | None = None,
 ) -> Report:
     """Read and score what ``build_report`` reports, and write nothing. Arguments and errors are the same."""
     if fixed_step is not None and fixed_step < 0:
         raise UserError(f"--fixed-step is {fixed_step}.", "Steps count from 0.")
     requests = read_requests(folder)
-    runs, warnings = load_runs(folder, progress)
-    report = score_runs(runs, requests, metrics, fixed_step)
+    runs, warnings = load_runs(folder, progress, budget)
+    report = score_runs(runs, requests, metrics, fixed_step, partial(within_budget, budget=budget))
     return replace(report, folder=folder, sources=(folder,), warnings=(*requests.warnings, *warnings))
 
 
@@ -230,6 +236,8 @@ def _overview(groups: Sequence[Group]) -> list[str]:
         if table is not None:
             title = f"{table.title}: {block.title}"
             lines.append(markdown([replace(table, title=title)], level=2))
+    for what, table in over_all(groups):
+        lines.append(markdown([replace(table, title=f"{table.title}: {what}" if what else table.title)], level=2))
     return [*lines, markdown(kind_tables(groups), level=2)]
 
 

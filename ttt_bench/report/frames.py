@@ -47,6 +47,7 @@ CELL_COLUMNS = {
 TRAJECTORY_COLUMNS = {
     **CELL_COLUMNS,
     "step": "updates done; in online, on this batch, after all updates of the batches before it",
+    "spent": "forwards + 2 x backwards of the updates up to this step, per adapted image, in forwards of it",
     "task": "name of the task",
     "metric": "metric id, naming the estimator",
     "value": "over the whole target set; fractions, metres and degrees",
@@ -136,6 +137,8 @@ SUMMARY_COLUMNS = {
     "range/<task>_mean, _sd": "percent: range of the task's gain over the steps",
     "cost/seconds, cost/relative (_mean, _sd)": "median seconds of an update; over base's evaluation forward",
     "cost/forwards, cost/backwards (_mean, _sd)": "per update, in batches",
+    "cost/spent (_mean, _sd)": "forwards + 2 x backwards up to the last step, per adapted image, in forwards of it",
+    "cost/latency (_mean, _sd)": "seconds per image: the updates up to the last step and one prediction",
     "cost/memory, cost/parameters, cost/updated (_mean, _sd)": "bytes, and numbers of parameters",
 }
 
@@ -257,6 +260,7 @@ def _trajectory_block(scored: Scored) -> Block:
     base = np.array([_base_value(scored, id) for id in ids])
     rows: dict[str, npt.NDArray[Any]] = {
         "step": np.tile(run.steps.astype(np.int64), len(ids)),
+        "spent": np.tile(run.spent, len(ids)),
         "value": values.ravel(),
         "base_value": np.repeat(base, steps),
         "gain": gains(values, base, [metric_by_id(id).higher_is_better for id in ids]).ravel(),

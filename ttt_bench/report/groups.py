@@ -78,6 +78,8 @@ class Group:
     """What a reader of the table has to know."""
     accidents: tuple[str, ...] = ()
     """Accidents of a published code that were asked for: nobody should take such a table for the default."""
+    budget: float | None = None
+    """Forwards per image that its runs were read within; None: read to their end."""
     slug: str = ""
     """For names of files; no other table of the report has it."""
     uncertainty: Uncertainty = UNKNOWN
@@ -92,6 +94,11 @@ class Group:
     def accident_line(self) -> str:
         """The accidents in one line; empty without any."""
         return f"Accidents of the S4T release: {', '.join(self.accidents)}" if self.accidents else ""
+
+    @property
+    def budget_line(self) -> str:
+        """At which compute its runs are read, in one line; empty where they are read to their end."""
+        return "" if self.budget is None else f"At equal compute: the last step within {self.budget:g}x"
 
     @property
     def source_line(self) -> str:

@@ -42,6 +42,8 @@ class Pooling:
 
     windows: Windows | None = None
     """Along the stream; None where its order means nothing."""
+    columns: int | None = None
+    """How many of the scored steps are read; None: all."""
     segments: tuple[int, ...] = ()
     """Batches of each segment of the stream; empty in a stream without."""
 
@@ -114,12 +116,15 @@ def reduce_statistic(file: CellFile, name: str, metrics: Sequence[Metric], pooli
     size = int(np.prod(shape, dtype=np.int64)) * 8
     if size > LARGE and all(metric.additive for metric in metrics):
         rows = max(1, shape[0] * LARGE // size)
-        parts: Iterator[Array] = (np.asarray(part, dtype=np.float64) for part in file.blocks(name, rows))
+        blocks = (part[:, : pooling.columns] for part in file.blocks(name, rows))
+        parts: Iterator[Array] = (np.asarray(part, dtype=np.float64) for part in blocks)
         found = _in_parts(parts, metrics, pooling, grouping(shape))
     else:
-        found = _at_once(np.asarray(file.array(name), dtype=np.float64), metrics, pooling)
+        found = _at_once(np.asarray(file.array(name)[:, : pooling.columns], dtype=np.float64), metrics, pooling)
     for id, reduced in found.items():
-        if reduced.values.shape != shape[1:2] or reduced.stream.shape != (shape[0], 2):
+        if reduced.values.shape != (
+            shape[1] if pooling.columns is None else pooling.columns,
+        ) or reduced.stream.shape != (shape[0], 2):
             raise ValueError(f"{name} has the shape {shape}, of which {id} cannot be computed")
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -112,6 +112,8 @@ class Run:
     forwards: float
     """Mean per update, in batches."""
     backwards: float
+    spent: Array
+    """(steps,) work of the updates up to each evaluation: see ``work_until``."""
     pictured: bool = False
     """Whether the cell kept pictures."""
 
@@ -177,6 +179,13 @@ class Run:
         return canonical([shared, self.replicate])
 
     @property
+    def latency(self) -> float:
+        """Seconds per image: its share of the updates up to the last step, and of one prediction."""
+        images = self.cell.get("batch_size") or 0
+        updates = self.seconds * self.steps[-1] if np.isfinite(self.seconds) else 0.0  # NaN: there were none
+        return float((updates + self.eval_seconds) / images) if images else float("nan")
+
+    @property
     def collapsed_step(self) -> int | None:
         """First step at which the method collapsed, or None."""
         step = self.summary.get("collapsed_step")
@@ -188,8 +197,27 @@ def segment_lengths(cell: dict[str, Any]) -> tuple[int, ...]:
     return tuple(int(part["batches"]) for part in cell.get("segments") or ())
 
 
-def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run], list[str]]:
+def work_until(steps: Sequence[int], forwards: npt.ArrayLike, backwards: npt.ArrayLike) -> Array:
+    """What the updates up to each of ``steps`` cost, per adapted image: forwards + 2 x backwards.
+
+    Args:
+        steps: adaptation steps, increasing.
+        forwards: (adapted batches, updates) pixels pushed through the encoder by each, in images of the batch.
+        backwards: likewise back.
+
+    Returns:
+        (steps,), mean over the batches that were adapted on. 1 is one forward of the image.
+    """
+    work = _mean_over_batches(np.asarray(forwards, np.float64) + 2 * np.asarray(backwards, np.float64))
+    return np.array([0.0, *np.cumsum(work)])[np.minimum(np.asarray(steps, dtype=np.int64), len(work))]
+
+
+def load_runs(
+    folder: Path, progress: Progress | None = None, budget: float | None = None
+) -> tuple[list[Run], list[str]]:
     """Read every ``folder/cells/*.npz`` but the trials of settings, which stand in no table.
+
+    Each is read up to the last scored step within ``budget`` where one is given.
 
     Returns:
         The readable runs in the order of their file names, and one warning line per file that is not.
@@ -210,7 +238,7 @@ def load_runs(folder: Path, progress: Progress | None = None) -> tuple[list[Run]
     warnings = [f"{failed} cells failed and are missing here; `status` says why."] if failed else []
     for done, path in enumerate(paths, start=1):
         try:
-            runs += [run] if (run := read_run(path, trials=False)) else []
+            runs += [run] if (run := read_run(path, trials=False, budget=budget)) else []
         except UserError as error:
             warnings.append(left_out(error, folder))
         if progress is not None:
@@ -257,15 +285,16 @@ def read_run(path: Path) -> Run: ...
 
 
 @overload
-def read_run(path: Path, trials: bool) -> Run | None: ...
+def read_run(path: Path, trials: bool, budget: float | None = None) -> Run | None: ...
 
 
-def read_run(path: Path, trials: bool = True) -> Run | None:
+def read_run(path: Path, trials: bool = True, budget: float | None = None) -> Run | None:
     """Read one trajectory and reduce it; in memory stands at most one statistic, of a large one a part.
 
     Args:
         path: of the file.
         trials: whether a trial of settings is read; None comes back for one otherwise.
+        budget: read up to the last scored step within so much work, see ``work_until``; None: to the end.
 
     Raises:
         UserError: the file is damaged, of another schema, or lacks what a cell must have.
@@ -281,17 +310,20 @@ def read_run(path: Path, trials: bool = True) -> Run | None:
             return None
         file.check()
         with reading(path):
-            return _reduce(file)
+            return _reduce(file, budget)
 
 
-def _reduce(file: CellFile) -> Run:
+def _reduce(file: CellFile, budget: float | None) -> Run:
     header = file.header
     stored = {name.removeprefix("statistics/") for name in file.names if name.startswith("statistics/")}
     metrics = [m for task in TASKS.values() for m in task.metrics if m.statistic in stored]
     segments = segment_lengths(header.cell)
     online = header.cell.get("protocol") == "online"
     windows = window_starts(file.shape("eval_seconds")[0], segments) if online else None
-    pooling = Pooling(windows, segments)
+    spent = work_until(header.eval_steps, file.array("forwards"), file.array("backwards"))
+    # A hair above the budget, by rounding of sums, is within it; step 0 costs nothing.
+    columns = len(spent) if budget is None else max(int((spent <= budget + 1e-9).sum()), 1)
+    pooling = Pooling(windows, columns, segments)
     reduced: dict[str, Reduced] = {}
     # A diverged network leaves inf in its sums; its scores are NaN, which the report shows as such.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -306,7 +338,7 @@ def _reduce(file: CellFile) -> Run:
         cell=header.cell,
         provenance=header.provenance,
         summary=header.summary,
-        steps=np.asarray(header.eval_steps, dtype=np.float64),
+        steps=np.asarray(header.eval_steps[:columns], dtype=np.float64),
         values={m.id: reduced[m.id].values for m in metrics},
         notes=notes,
         stream={m.id: reduced[m.id].stream for m in metrics},
@@ -315,15 +347,18 @@ def _reduce(file: CellFile) -> Run:
         segments={m.id: reduced[m.id].segments for m in metrics},
         sums={m.id: reduced[m.id].sums for m in metrics if m.additive},
         signals={
-            name: np.asarray(file.array(f"statistics/{name}"), dtype=np.float64).sum(0)[None]
+            name: np.asarray(file.array(f"statistics/{name}"), dtype=np.float64)[:, :columns].sum(0)[None]
             for name in stored
             if name.startswith(PREFIX)
         },
-        loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64)),
+        loss=_mean_over_batches(np.asarray(file.array("loss"), dtype=np.float64))[
+            : max(header.eval_steps[columns - 1], 1) if budget else None
+        ],
         seconds=_median(file.array("seconds")),
         eval_seconds=_median(file.array("eval_seconds")),
         forwards=_mean(file.array("forwards")),
         backwards=_mean(file.array("backwards")),
+        spent=spent[:columns],
         pictured=any(name.startswith("examples/") for name in file.names),
     )
 

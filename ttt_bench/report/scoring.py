@@ -171,6 +171,8 @@ def _cost(scored: Scored) -> dict[str, float]:
         "cost/relative": run.seconds / forward if forward > 0 else NAN,
         "cost/forwards": run.forwards,
         "cost/backwards": run.backwards,
+        "cost/spent": float(run.spent[-1]),
+        "cost/latency": run.latency,
         "cost/memory": known("peak_memory_bytes"),
         "cost/parameters": known("parameters_total"),
         "cost/updated": known("parameters_updated"),

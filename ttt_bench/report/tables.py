@@ -95,6 +95,8 @@ COST_COLUMNS = (
     Column("cost/relative", "× base forward", number(2)),
     Column("cost/forwards", "forwards", number(2)),
     Column("cost/backwards", "backwards", number(2)),
+    Column("cost/spent", "x, all steps", number(1)),
+    Column("cost/latency", "ms / image", number(1, 1000.0)),
     Column("cost/memory", "peak MiB", number(0, 2.0**-20)),
     Column("cost/parameters", "parameters (M)", number(2, 1e-6)),
     Column("cost/updated", "updated (M)", number(3, 1e-6)),
@@ -222,7 +224,8 @@ def main_table(group: Group) -> TextTable:
     columns += [delta_column(s, f"Δ {selection_head(group, s)} (%) ↑") for s in SELECTIONS]
     columns += [delta_column(last, DELTA_BN, over_bn=True), *sync_columns(group)]
     notes = (*((group.source_line + ".",) if group.source_line else ()), *group.notes, *standing_notes(group))
-    table = make_table(group, "Tasks at the last step", columns, notes, collapse=True)
+    within = "" if group.budget is None else f" within {group.budget:g}x"
+    table = make_table(group, f"Tasks at the last step{within}", columns, notes, collapse=True)
     if not group.uncertainty.rows:
         return table
     rows = tuple((*cells, *standing_entries(group, row)) for cells, row in zip(table.rows, group.rows, strict=True))
@@ -273,7 +276,12 @@ def sync_table(group: Group) -> TextTable:
 
 def cost_table(group: Group) -> TextTable:
     """What an update costs."""
-    note = "s / step: median wall time of one update, evaluation excluded; forwards and backwards in batches."
+    note = (
+        "s / step: median wall time of one update, evaluation excluded; forwards and backwards in batches. x, all "
+        "steps: forwards + 2 × backwards of all updates up to the last step, per adapted image, in forwards of it "
+        "through the encoder; `--budget 2x` reads every run within so much. ms / image: those updates and one "
+        "prediction, by their median wall times."
+    )
     return make_table(group, "Cost of one update", COST_COLUMNS, (note,))
 
 

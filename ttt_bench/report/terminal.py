@@ -13,8 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from ttt_bench.report.groups import Group, Row
+from ttt_bench.report.segments import segment_tables
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import Column, bold, delta_column, metric_column, sync_columns, tie_mark
+from ttt_bench.report.tables import (
+    MISSING,
+    Column,
+    TextTable,
+    bold,
+    delta_column,
+    metric_column,
+    number,
+    sync_columns,
+    tie_mark,
+)
 
 if TYPE_CHECKING:
     from ttt_bench.report.result import Report
@@ -37,9 +48,13 @@ def terminal_table(report: Report, width: int = WIDTH) -> Table:
             grid.add_row(Text(group.accident_line, style="yellow"))
         if group.source_line:
             grid.add_row(Text(group.source_line, style="dim"))
+        if group.budget_line:
+            grid.add_row(Text(group.budget_line, style="yellow"))
         columns, alike = _telling(group, _columns(group))
         same |= alike
         grid.add_row(_fitting(group, columns, width))
+        for table in segment_tables(group)[:1]:
+            grid.add_row(_plain(table))
         if said := _variants_line(group):
             grid.add_row(Text(said, style="dim"))
         if group.uncertainty.verdict and len(report.groups) > 1:
@@ -67,6 +82,7 @@ def _columns(group: Group) -> list[Column]:
         delta_column(fixed, f"Δ @{group.fixed_step}"),
         delta_column(best, "Δ best†"),
         delta_column(last, "Δ−bn", over_bn=True),
+        *([Column(INTERVAL, "95 %", number(1, signed=True))] if group.uncertainty.standings() else []),
     ]
     return [*columns, *sync_columns(group)]
 
@@ -85,7 +101,9 @@ def _telling(group: Group, columns: Sequence[Column]) -> tuple[list[Column], set
     return [column for column in columns if column.head not in alike], lines
 
 
-DISPENSABLE = ("dtw", "cs", "sv", "fixed/delta", "best/delta")
+INTERVAL = "last/delta_bn_interval"
+"""Key of a column that is no measure: the interval of the one before it."""
+DISPENSABLE = (INTERVAL, "dtw", "cs", "sv", "fixed/delta", "best/delta")
 """Keys of the columns that a narrow terminal goes without, the first one first; then the tasks, the last one first."""
 
 
@@ -99,6 +117,24 @@ def _fitting(group: Group, columns: Sequence[Column], width: int) -> Table:
         kept = [column for column in kept if column.key != key]
         table = _table(group, kept)
     return table
+
+
+def _plain(table: TextTable) -> Table:
+    """A table of texts under its title, as it stands."""
+    shown = Table(title=table.title, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD,
+                  padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)  # fmt: skip
+    for place, head in enumerate(table.head):
+        shown.add_column(head, justify="right" if place else "left", no_wrap=not place)
+    for row in table.rows:
+        shown.add_row(*(Text(entry.text, "bold" if entry.emphasis == "bold" else "") for entry in row))
+    return shown
+
+
+def _interval(group: Group, row: Row) -> Text:
+    known = group.uncertainty.rows.get(row.label)
+    if known is None or known.over_bn is None or not np.isfinite(known.over_bn.low):
+        return Text(MISSING)
+    return Text(f"{known.over_bn.low:+.1f}..{known.over_bn.high:+.1f}")
 
 
 def _width(table: Table) -> int:

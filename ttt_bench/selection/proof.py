@@ -73,6 +73,7 @@ class MadeUp(Ledger):
             segments={}, sums=sums,
             signals={k: np.stack([of_images.uniform(1, 2, STEPS), np.ones(STEPS)], -1)[None] for k in names},
             loss=np.empty(0), seconds=0.0, eval_seconds=0.0, forwards=0.0, backwards=0.0,
+            spent=np.zeros(STEPS),
         )  # fmt: skip
 
 

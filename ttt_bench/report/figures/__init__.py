@@ -11,8 +11,10 @@ import matplotlib
 from ttt_bench.names import file_names
 from ttt_bench.report.figures import paper
 from ttt_bench.report.figures.canvas import Sketch
+from ttt_bench.report.figures.compute import draw_compute
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
 from ttt_bench.report.figures.differences import draw_differences
+from ttt_bench.report.figures.forest import draw_forest, draw_ranks
 from ttt_bench.report.figures.overview import MOST_COLUMNS, MOST_LINES, colour_limit, draw_overview
 from ttt_bench.report.figures.portions import portions
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
@@ -51,10 +53,11 @@ def _styles(groups: Sequence[Group]) -> Styles:
 def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Progress | None) -> list[Path]:
     """Draw every figure as PNG and PDF.
 
-    Per protocol, recipe, training and size: the overview of all pairs (where there are several), images over the
-    severities of corruption (where there are several), synchronisation and cost; per table: trajectories, differences
-    to ``bn``, stream (online only) and the picture sheet (where pictures were kept). What would be too full is split
-    into parts, see ``portions``. A figure without content is left out.
+    Per protocol, stream, recipe, training and size: the overview of all pairs (where there are several), images over
+    the severities of corruption (where there are several), Delta over ``bn`` with its intervals, mean ranks (from five
+    pairs on), synchronisation, spent compute and cost; per table: trajectories, differences to ``bn``, stream (online
+    only) and the picture sheet (where pictures were kept). What would be too full is split into parts, see
+    ``portions``. A figure without content is left out.
 
     Returns:
         The files written.
@@ -78,6 +81,9 @@ def _jobs(groups: Sequence[Group], styles: Styles) -> Iterator[tuple[str, Draw]]
     blocks = by_block(groups)
     named = list(zip(file_names((b.parts for b in blocks), MOST_SLUG), blocks.values(), strict=True))
     for name, members in named:
+        parts = portions(members)
+        yield from _numbered(f"delta-bn_{name}", (partial(draw_forest, part, styles) for part in parts))
+        yield f"ranks_{name}", partial(draw_ranks, members, styles)
         if len(members) > 1:
             limit = colour_limit(members)
             parts = portions(members, MOST_COLUMNS, MOST_LINES)
@@ -92,6 +98,7 @@ def _jobs(groups: Sequence[Group], styles: Styles) -> Iterator[tuple[str, Draw]]
     for name, members in named:
         parts = portions(members)
         yield from _numbered(f"sync_{name}", (partial(draw_sync, part, styles) for part in parts))
+        yield from _numbered(f"compute_{name}", (partial(draw_compute, part, styles) for part in parts))
         yield from _numbered(f"cost_{name}", (partial(draw_cost, part, styles) for part in parts))
 
 
