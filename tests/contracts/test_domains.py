@@ -77,5 +77,10 @@ def test_every_reference_leads_somewhere(name):
 def test_looks_are_declared_as_they_are():
     from ttt_bench.domains.rooms.looks import LOOKS
 
-    for name in ("rooms", "objects"):
-        assert families()[name].titles() == {look: about.title for look, about in LOOKS.items()}
+    from ttt_bench.domains.rooms.worlds import WORLDS
+
+    looks = {look: about.title for look, about in LOOKS.items()}
+    assert families()["objects"].titles() == looks
+    rooms = families()["rooms"].titles()
+    assert {name: title for name, title in rooms.items() if name not in WORLDS} == looks
+    assert rooms.keys() == {*LOOKS, *WORLDS}

@@ -17,6 +17,7 @@ FAMILY = Family(
         "fog: fog that thickens with distance, and glare",
         "neon: night, blue and magenta light, hard contrast, noise",
         "faded: an old over-exposed print: washed out, colour cast, light leak",
+        "ornate: every surface in a bold print of stripes and lozenges",
     ),
     opens="domain:Objects",
 )
