@@ -76,7 +76,6 @@ def test_every_reference_leads_somewhere(name):
 
 def test_looks_are_declared_as_they_are():
     from ttt_bench.domains.rooms.looks import LOOKS
-
     from ttt_bench.domains.rooms.worlds import WORLDS
 
     looks = {look: about.title for look, about in LOOKS.items()}
