@@ -19,7 +19,7 @@ from ttt_bench.selection.question import Question
 from ttt_bench.selection.results import Panel, over_bn
 
 RATES = tuple(Candidate(half) for half in sorted((*DECADES, *HALVES)))
-HEIGHT, LINE = 2.9, 0.14
+HEIGHT, LINE = 3.0, 0.14
 
 
 def draw_rates(panel: Panel, ledger: Ledger) -> Sketch | None:
@@ -43,8 +43,8 @@ def draw_rates(panel: Panel, ledger: Ledger) -> Sketch | None:
     _frame(axes, drawn)
     heading(
         figure, f"{panel.title.replace('->', ' → ')}: what the rate decides",
-        "solid: on the target; dashed: mean over corrupted held-out source images, which need no target label; "
-        "ring: published rate; line at 0: re-estimated statistics (bn); mean over seeds",
+        "solid: target; dashed: mean over corrupted held-out source images; ring: published rate; "
+        "0: re-estimated statistics (bn); mean over seeds",
     )  # fmt: skip
     _legend(figure, panel.methods, styles)
     return Sketch(figure, f"{panel.title}: rates", tuple(cells))
