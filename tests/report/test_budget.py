@@ -8,7 +8,7 @@ from report.synthetic import save, trajectory
 from ttt_bench.errors import UserError
 from ttt_bench.report import build_report
 from ttt_bench.report.budget import read_budget
-from ttt_bench.report.runs import work_until
+from ttt_bench.report.loading import work_until
 
 
 def test_work_is_forwards_and_twice_backwards_of_the_updates_before_a_step():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttt_bench.report.runs import read_run
+from ttt_bench.report.loading import read_run
 from ttt_bench.studies.mask_ratio import RATIOS
 from ttt_bench.studies.noise import SCALES
 

@@ -12,7 +12,7 @@ from ttt_bench.identity import identity
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Adapt, Fit, Measure, Train, Work
-from ttt_bench.report.runs import left_out
+from ttt_bench.report.loading import left_out
 from ttt_bench.sealed import load_sealed_json
 from ttt_bench.store.folder import SweepFolder
 

@@ -17,13 +17,14 @@ from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.kinds import kind_tables
+from ttt_bench.report.loading import Progress, load_runs
 from ttt_bench.report.markup import csv_text, escape_markdown, latex, markdown
 from ttt_bench.report.overview import by_block, overview_table
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.relations import over_all
 from ttt_bench.report.result import Report
-from ttt_bench.report.runs import Progress, Run, chosen_metrics, load_runs
+from ttt_bench.report.runs import Run, chosen_metrics
 from ttt_bench.report.segments import segment_tables
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (

@@ -14,9 +14,10 @@ from ttt_bench.identity import canonical
 from ttt_bench.names import shown
 from ttt_bench.report.build import score_runs
 from ttt_bench.report.groups import Group
+from ttt_bench.report.loading import load_runs, without_copies
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.runs import Array, Run, load_runs, without_copies
+from ttt_bench.report.runs import Array, Run
 from ttt_bench.report.sweep_settings import Requests, read_requests
 
 MUST_AGREE = {

@@ -12,7 +12,8 @@ import numpy as np
 from ttt_bench.cell.spec import Cell
 from ttt_bench.errors import UserError
 from ttt_bench.metrics import signals
-from ttt_bench.report.runs import Run, left_out, read_run
+from ttt_bench.report.loading import left_out, read_run
+from ttt_bench.report.runs import Run
 from ttt_bench.report.scoring import score
 from ttt_bench.selection.candidates import Candidate
 from ttt_bench.selection.evidence import (

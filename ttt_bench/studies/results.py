@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ttt_bench.errors import UserError
 from ttt_bench.report.groups import Group, Row, make_groups
+from ttt_bench.report.loading import left_out, read_run
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.runs import BASE, Run, chosen_metrics, left_out, read_run
+from ttt_bench.report.runs import BASE, Run, chosen_metrics
 from ttt_bench.report.scoring import Scored, score
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.studies.parts import Part

@@ -21,9 +21,9 @@ from ttt_bench.report.figures.scatter import draw_cost, draw_sync
 from ttt_bench.report.figures.severity import draw_severity
 from ttt_bench.report.figures.sheet import draw_sheet
 from ttt_bench.report.groups import MOST_SLUG, Group
+from ttt_bench.report.loading import Progress
 from ttt_bench.report.overview import by_block
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.runs import Progress
 from ttt_bench.report.style import RC, MethodStyle, method_styles
 
 __all__ = ["draw_all", "draw_for_paper"]
