@@ -107,7 +107,7 @@ class NCTTT(Method):
     def source_loss(self, model: Model, batch: SourceBatch, rng: torch.Generator) -> Tensor:
         """``weight`` times the noise-contrastive loss with freshly drawn noise."""
         features = batch.features[self.stage - 1]
-        shape = torch.Size((features.shape[0], self.embed, *features.shape[2:]))
+        shape = torch.Size((features.shape[0], self.embed, *head_of(model).size(features)))
         large = self.spread(self.std1 * standard_noise(shape, features.device, rng)) if self.std1 else None
         small = self.spread(self.std2 * standard_noise(shape, features.device, rng))
         return self.weight * self.contrast(model, features, large, small).loss
@@ -190,6 +190,10 @@ class DenseHead(nn.Module):
         """What noise (N, E, H, W) on the projection adds to ``entry``."""
         return F.conv2d(noise, self.first.get_parameter("weight"))
 
+    def size(self, features: Tensor) -> tuple[int, ...]:
+        """Height and width of the projected map of ``features`` (N, C, H, W), which is also that of its noise."""
+        return tuple(features.shape[2:])
+
     def score(self, hidden: Tensor) -> Tensor:
         """(N, hidden, H, W) -> (N, H, W): high where there is much noise."""
         scores: Tensor = self.rest(hidden).squeeze(1)
@@ -225,6 +229,10 @@ class FlatHead(DenseHead):
             raise UserError("nctt(head=flat) needs batches of at least 2 images.", "Use head=dense.")
         hidden: Tensor = self.first(self.projector(features).flatten(1))
         return hidden
+
+    def size(self, features: Tensor) -> tuple[int, ...]:
+        """The side that maps are averaged to, or must have, twice."""
+        return (self.side, self.side)
 
     def entry_of_noise(self, noise: Tensor) -> Tensor:
         """What noise (N, E, side, side) on the projection adds to ``entry``."""

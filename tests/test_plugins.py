@@ -140,8 +140,9 @@ def test_the_command_line_gives_them(run, tmp_path, kind, monkeypatch):
     seen = {}
 
     def told(files):
-        seen.update({each: tuple(given) for each, given in files.items() if given})
-        if seen:
+        given = {each: tuple(paths) for each, paths in files.items() if paths}
+        seen.update(given)
+        if given:
             raise UserError("seen")
 
     monkeypatch.setattr(plugins, "use", told)

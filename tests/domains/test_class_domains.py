@@ -246,7 +246,7 @@ def test_a_batch_that_was_copied_over_another_is_doubted(run, tmp_path):
     shutil.copy(root / "data_batch_2", root / "test_batch")
     [doubt] = opened("cifar10", shutil.copytree(root, tmp_path / "again")).doubts()
     assert "20 pictures are in two splits: val 2 = test 0" in doubt
-    code, out, _ = run("data", "check", root)
+    code, out, _ = run("data", "check", tmp_path / "again")
     assert code == 1
     assert "20 pictures are in two splits" in out
 

@@ -1,5 +1,6 @@
 """A run that is stopped between two updates goes on bit for bit as if nothing had happened."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -209,14 +210,20 @@ def test_a_cell_of_the_command_line_resumes_and_cleans_up(run, tmp_path, monkeyp
 
     real, died = cell_run.run_protocol, []
 
-    def dies_once(protocol, adapter, stream, evaluator, steps, eval_steps, on_step=None, savepoint=None):
+    signature = inspect.signature(real)
+
+    def dies_once(*given, **named):
+        told = signature.bind(*given, **named)
+        adapter, on_step = told.arguments["adapter"], told.arguments["on_step"]
+
         def note(done, total):
             on_step(done, total)
             if done == 3 and adapter.method.name == "tent" and not died:
                 died.append(1)
                 raise MemoryError("no room")
 
-        return real(protocol, adapter, stream, evaluator, steps, eval_steps, note, savepoint)
+        told.arguments["on_step"] = note
+        return real(*told.args, **told.kwargs)
 
     assert run("sweep", *TINY, "--no-figures", "--device", "cpu", out=tmp_path / "whole")[0] == 0
     monkeypatch.setattr(cell_run, "run_protocol", dies_once)

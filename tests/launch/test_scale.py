@@ -62,7 +62,7 @@ def test_plan_and_status_of_5000_cells_are_quick(run, tmp_path, profile, monkeyp
         folder.cell_path(id).write_bytes(content)
     (folder.path / "claims").mkdir()
     for id in running:
-        (folder.path / "claims" / f"{id}.json").write_text(json.dumps({"done": 3, "total": 80}))
+        (folder.path / "claims" / f"{id}.json").write_text(json.dumps({"started": time.time(), "done": 3, "total": 80}))
     for id in failed:
         folder.fail(id, "label", "ValueError: no")
     arrays = (SubmittedArray("5", "adapt", tuple((id,) for id in ids)),)

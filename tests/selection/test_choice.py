@@ -46,8 +46,8 @@ def test_choice_survives_being_written_down():
     assert again.tried[0] == tried[0]
     assert math.isnan(again.tried[1].score)
     assert again.tried[1].collapsed
-    assert again.edge
+    assert again.at_edge
 
 
 def test_published_settings_are_at_no_edge():
-    assert not Choice("published", PUBLISHED).edge
+    assert not Choice("published", PUBLISHED).at_edge

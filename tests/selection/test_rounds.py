@@ -56,7 +56,7 @@ def test_planted_rate_is_found_on_the_source_alone(swept):
     choice = tuned.cell["choice"]
     assert tuned.cell["options"]["lr"] == choice["settings"]["lr"] == 0.5
     assert choice["multiple"] == pytest.approx(31.6228)
-    assert not choice["edge"]
+    assert not choice["at_edge"]
     assert choice["strategy"] == "source-shift"
     assert [tried["half"] for tried in choice["tried"]] == [-6, -4, -2, 0, 1, 2, 3, 4]
 

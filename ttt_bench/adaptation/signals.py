@@ -16,7 +16,7 @@ from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.domains.pixels.planes import Pinhole
 from ttt_bench.metrics.signals import ANGLES, CONSISTENCY, DENSITY, EDGES, ENTROPY
 from ttt_bench.networks.contract import Predictions
-from ttt_bench.tasks import get_task, of_kind
+from ttt_bench.tasks import geometry, get_task, of_kind
 from ttt_bench.tasks.tensors import length, unit
 
 NEIGHBOURS = 256
@@ -138,7 +138,7 @@ def _degrees(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _between_tasks(predictions: Predictions, camera: Pinhole | None) -> dict[str, Tensor]:
-    depth, normal, edge = (predictions.get(task) for task in ("depth", "normal", "edge"))
+    depth, normal, edge = (predictions.get(task) for task in (geometry.DEPTH, geometry.NORMALS, geometry.EDGES))
     found: dict[str, Tensor] = {}
     if depth is not None and normal is not None and camera is not None:
         angle = _degrees(normals_of(depth, camera), unit(normal.float())[..., 1:-1, 1:-1])

@@ -49,15 +49,16 @@ def sweep(
     profile: ProfileFile = None,
 ) -> None:
     """Train, adapt, record and report: everything that is not there yet."""
-    from ttt_bench.cli.cluster import chosen, show_submission, submit_sweep
+    from ttt_bench.cli.cluster import chosen, show_arrays, submit_sweep
     from ttt_bench.cli.planning import show_plan
     from ttt_bench.cli.sweep import run_sweep
 
     cluster = chosen(executor, profile, jobs)
     if dry_run:
-        show_plan(request, cost=cluster is None)
+        found = request.plan()
+        show_plan(request, found, cost=cluster is None)
         if cluster:
-            show_submission(request, cluster, retry)
+            show_arrays(request, found, cluster, retry)
     elif cluster:
         submit_sweep(request, cluster, retry)
     else:
@@ -76,13 +77,14 @@ def plan(
     device: Device = "auto",
 ) -> None:
     """Show what `sweep` with the same options would do, what is already there, and what the rest will cost."""
-    from ttt_bench.cli.cluster import chosen, show_submission
+    from ttt_bench.cli.cluster import chosen, show_arrays
     from ttt_bench.cli.planning import show_plan
 
     cluster = chosen(executor, profile)
-    show_plan(request, device if probe else "", cluster is None)
+    found = request.plan()
+    show_plan(request, found, device if probe else "", cluster is None)
     if cluster:
-        show_submission(request, cluster)
+        show_arrays(request, found, cluster)
 
 
 @app.command()

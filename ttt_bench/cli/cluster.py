@@ -48,13 +48,8 @@ def chosen(executor: str, profile: Path | None, jobs: int = 0) -> Path | None:
     return profile
 
 
-def show_submission(request: Request, profile: Path, retry: str = "") -> None:
-    """Print exactly what ``sweep --executor slurm`` would submit; change nothing."""
-    show_arrays(request, request.plan(), profile, retry)
-
-
 def show_arrays(request: Request, plan: Plan, profile: Path, retry: str = "") -> None:
-    """Likewise of a plan that is made already."""
+    """Print exactly what ``sweep --executor slurm`` would submit of ``plan``; change nothing."""
     from ttt_bench.launch.slurm.profile import read_profile
     from ttt_bench.launch.slurm.submit import prepare
     from ttt_bench.plan.work import lay_out

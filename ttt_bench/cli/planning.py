@@ -21,19 +21,15 @@ from ttt_bench.plan.work import Decode, Work, lay_out
 from ttt_bench.store.folder import SweepFolder
 
 
-def show_plan(request: Request, probe_on: str = "", cost: bool = True) -> None:
+def show_plan(request: Request, plan: Plan, probe_on: str = "", cost: bool = True) -> None:
     """Print what a sweep would do, what is already there and what the rest will cost; change nothing.
 
     Args:
         request: the sweep.
+        plan: its cells.
         probe_on: a device on which two steps of everything are timed; empty: figures from cells and documents.
         cost: False where a cluster's forecast follows.
     """
-    show_laid_out(request, request.plan(), probe_on, cost)
-
-
-def show_laid_out(request: Request, plan: Plan, probe_on: str = "", cost: bool = True) -> None:
-    """Likewise of a plan that is made already."""
     states = SweepFolder(request.folder).states(cell.id for cell in plan.cells)
     table = Table()
     for column in ("pair", "methods", "protocol", "stream", "recipe", "training", "seeds"):

@@ -15,7 +15,7 @@ from rich.text import Text
 from ttt_bench.cli.cluster import say_later, show_arrays, submit_works
 from ttt_bench.cli.console import PlainConsole, console, warn, wide
 from ttt_bench.cli.options import Request
-from ttt_bench.cli.planning import left_out_lines, show_laid_out
+from ttt_bench.cli.planning import left_out_lines, show_plan
 from ttt_bench.cli.sweep import in_rounds, remember, say
 from ttt_bench.errors import UserError
 from ttt_bench.plan.plan import Plan, make_plan
@@ -86,7 +86,7 @@ def run_select(
 def show_selection(request: Request, strategies: str, profile: Path | None) -> None:
     """Print what ``run_select`` would do and cost, or submit."""
     plan = Selection(request, strategies).plan()
-    show_laid_out(request, plan, cost=profile is None)
+    show_plan(request, plan, cost=profile is None)
     if profile is not None:
         show_arrays(request, plan, profile)
 

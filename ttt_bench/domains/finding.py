@@ -27,8 +27,13 @@ def families(extra: tuple[Path, ...] = ()) -> dict[str, Family]:
     Raises:
         UserError: a file is missing, declares no family or something that is not a literal, or two claim one name.
     """
-    own = tuple(PluginFile("domain", path) for path in sorted(HERE.glob("*/family.py")))
-    return _families((*own, *plugins.found("domain", extra=extra)))
+    return _families((*_own(), *plugins.found("domain", extra=extra)))
+
+
+@cache
+def _own() -> tuple[PluginFile, ...]:
+    """The project's own files, looked for once: plans ask for thousands of domains."""
+    return tuple(PluginFile("domain", path) for path in sorted(HERE.glob("*/family.py")))
 
 
 @cache

@@ -200,7 +200,7 @@ def _cell(
     training: str,
     seed: int,
 ) -> Cell:
-    accidents = Accidents.of(config.released, pair)
+    accidents = _accidents(config.released, pair)
     call = accidents.applied(call.on(pair.tasks))
     info, source_options = call.info, call.source_part
     call.optimizer(recipe)  # refused here rather than after training
@@ -246,6 +246,12 @@ def _cell(
         changed=tuple(call.changed),
         notes=_notes(pair.source, pair.target),
     )
+
+
+@lru_cache(maxsize=64)
+def _accidents(names: tuple[str, ...], pair: Pair) -> Accidents:
+    """Once per pair, not once per cell."""
+    return Accidents.of(names, pair)
 
 
 @lru_cache(maxsize=64)

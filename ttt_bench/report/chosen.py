@@ -32,7 +32,7 @@ def _chosen(choices: Mapping[Any, Mapping[str, Any]]) -> str:
     said: dict[str, list[str]] = {}
     for seed, choice in choices.items():
         settings = ", ".join(f"{shown(key)}={text_of(value)}" for key, value in choice["settings"].items())
-        edge = ", at the edge of the grid" if choice["edge"] else ""
+        edge = ", at the edge of the grid" if choice["at_edge"] else ""
         said.setdefault(f"{settings} (x{choice['multiple']:.3g} of the published rate{edge})", []).append(str(seed))
     if len(said) == 1:
         return next(iter(said))

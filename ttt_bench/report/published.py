@@ -17,7 +17,7 @@ from ttt_bench.report.tables import MISSING, number
 
 COLUMNS = ("pair", "method", "metric", "value")
 DELTA = "delta"
-_HINT = f"Its columns: {', '.join(COLUMNS)}, and source if you like; metric is an id such as semseg/miou, or {DELTA}."
+_HINT = f"Its columns: {', '.join(COLUMNS)}, and source if you like; metric is the id of one (TASK/METRIC), or {DELTA}."
 
 
 @dataclass(frozen=True)

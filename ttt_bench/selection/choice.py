@@ -62,7 +62,7 @@ class Choice:
     """Choosing the step too: settings and column of the scored steps; -1 is the last."""
 
     @property
-    def edge(self) -> bool:
+    def at_edge(self) -> bool:
         """Whether the best rate is the smallest or the largest of the grid: a better one may lie beyond it."""
         return bool(self.tried) and self.candidate.at_the_edge
 
@@ -74,7 +74,7 @@ class Choice:
             "half": self.candidate.half,
             "options": [list(option) for option in self.candidate.options],
             "multiple": self.candidate.multiple,
-            "edge": self.edge,
+            "at_edge": self.at_edge,
             "where": list(self.where),
             "tried": [tried.described() for tried in self.tried],
         }

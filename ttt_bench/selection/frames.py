@@ -34,7 +34,7 @@ CHOICE_COLUMNS = {
     "strategy": "who chose",
     "settings": "what was chosen",
     "multiple": "its rate over the published one",
-    "edge": "whether that is the smallest or the largest of the grid",
+    "at_edge": "whether that is the smallest or the largest of the grid",
     "delta": "on the target, percent over base at the last step; few-labels: without the images it saw",
     "delta_bn": "delta minus the bn control's, points",
     "delta_bn_low": "of the 95 % interval over all seeds",

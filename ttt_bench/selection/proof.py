@@ -29,6 +29,7 @@ from ttt_bench.selection.places import HELD_OUT, PROXIES, kinds_in, proxies_of
 from ttt_bench.selection.question import Question, among, questions_of
 from ttt_bench.selection.strategies.catalogue import STRATEGIES, AnyStrategy
 from ttt_bench.store.folder import SweepFolder
+from ttt_bench.tasks.geometry import DEPTH, NORMALS
 
 PAIRS = ("rooms/studio->rooms/fog", "rooms/studio->rooms/dusk", "rooms/studio->rooms/studio+contrast:3")
 DRAWS = 3
@@ -59,13 +60,13 @@ class MadeUp(Ledger):
         draw = self.poisoned.get(HELD_OUT if cell.split == HELD_OUT else cell.target, 0)
         of_labels = np.random.default_rng([draw, zlib.crc32(cell.id.encode())])
         of_images = np.random.default_rng([zlib.crc32(cell.id.encode())])
-        metrics = [metric for metric in self.metrics.values() if metric.task in ("depth", "normal")]
+        metrics = [metric for metric in self.metrics.values() if metric.task in (DEPTH, NORMALS)]
         values = {metric.id: of_labels.uniform(1.0, 2.0, STEPS) for metric in metrics}
         n = np.ones((BATCHES, 2))
         moments = np.stack([n, n, n, *(of_labels.uniform(1, 2, (BATCHES, 2)) for _ in range(3))], -1)
         angles = np.stack([n, of_labels.uniform(1, 2, (BATCHES, 2)), n, n, n], -1)
-        sums = {m.id: moments if m.task == "depth" else angles for m in metrics}
-        names = (signals.ENTROPY, signals.DENSITY, signals.ANGLES, f"{signals.CONSISTENCY}depth")
+        sums = {m.id: moments if m.task == DEPTH else angles for m in metrics}
+        names = (signals.ENTROPY, signals.DENSITY, signals.ANGLES, f"{signals.CONSISTENCY}{DEPTH}")
         return Run(
             path=Path(cell.id), cell_id=cell.id, cell={"pair": cell.pair, "method": cell.method, "batch_size": 8},
             provenance={}, summary={}, steps=np.arange(STEPS, dtype=float), values=values, notes=(),

@@ -232,7 +232,7 @@ def chosen_rows(all_panels: Sequence[Panel]) -> list[dict[str, Any]]:
                 rows.append({
                     **_named(question, question.cell.target), "strategy": strategy,
                     "settings": _text(choice.candidate, question), "multiple": choice.candidate.multiple,
-                    "edge": choice.edge, "delta": scored.measures.get(DELTA, math.nan),
+                    "at_edge": choice.at_edge, "delta": scored.measures.get(DELTA, math.nan),
                     "delta_bn": scored.measures.get(DELTA_BN, math.nan), "regret": pick.regret,
                     "delta_bn_low": pick.over_bn.low if pick.over_bn else math.nan,
                     "delta_bn_high": pick.over_bn.high if pick.over_bn else math.nan,

@@ -54,7 +54,7 @@ def _best(picks: Sequence[Pick | None]) -> float:
 def _value(pick: Pick | None, strategy: Strategy[Any], best: float) -> Entry:
     if pick is None:
         return Entry(MISSING)
-    rates = dict.fromkeys(f"{choice.candidate.label}{'!' * choice.edge}" for _, choice in pick.choices)
+    rates = dict.fromkeys(f"{choice.candidate.label}{'!' * choice.at_edge}" for _, choice in pick.choices)
     gone = f" ✗{pick.collapsed}/{len(pick.row.runs)}" if pick.collapsed else ""
     text = " ".join(part for part in (SIGNED(pick.value), interval_text(pick.over_bn)) if part)
     wins = not pick.collapsed and SIGNED(pick.value) == SIGNED(best)
@@ -68,7 +68,7 @@ def regret_table(panels: Sequence[Panel], strategies: Strategies) -> TextTable:
         picks = [p for panel in panels for (_, name), p in panel.picks.items() if name == strategy.name]
         regrets = [p.regret for p in picks if math.isfinite(p.regret)]
         runs, gone = sum(len(p.row.runs) for p in picks), sum(p.collapsed for p in picks)
-        edges = sum(choice.edge for p in picks for _, choice in p.choices)
+        edges = sum(choice.at_edge for p in picks for _, choice in p.choices)
         worst = max(picks, key=lambda p: p.regret if math.isfinite(p.regret) else -math.inf, default=None)
         cells = (
             PLAIN(_mean(regrets)), PLAIN(max(regrets, default=math.nan)),

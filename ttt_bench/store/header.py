@@ -154,7 +154,7 @@ def _choice(value: object) -> bool:
         and isinstance(value.get("settings"), dict)
         and all(map(_value, value["settings"].values()))
         and _number(value.get("multiple"))
-        and isinstance(value.get("edge"), bool)
+        and isinstance(value.get("at_edge"), bool)
         and isinstance(value.get("tried"), list)
         and all(map(_tried, value["tried"]))
     )
