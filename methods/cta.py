@@ -88,6 +88,7 @@ class CTA(Method):
     )
     native = OptimizerSpec("adam", lr=1e-4)
     branch = "after"
+    trains_networks = True
     statistics = True
     source_stages = (
         SourceStage(

@@ -68,6 +68,7 @@ class RecTTT(Method):
     needs = Needs(values=1)  # the stem and the first stages adapt alone
     native = OptimizerSpec("adamw", lr=1e-3, weight_decay=1e-5)
     branch = "after"
+    trains_networks = True
     source_options = ("heads", "frozen", "levels", "kl_axis")
 
     heads: Annotated[int, Range(1, 2)] = 2

@@ -61,12 +61,12 @@ def test_rates_rise_and_fall_and_budgets_follow_the_networks():
     assert (usual.first, usual.iterations, usual.rate(3, 4)) == (0, 6, 1e-3 * 0.5**0.9)
 
 
-def test_a_method_of_stages_is_a_fit_of_its_own_and_forecast_as_long_as_it_is():
-    config = SweepConfig(("objects/studio->objects/fog",), tuple(parse_methods("cta,clust3,ttt")), size=(32, 32))
+def test_what_trains_networks_is_a_fit_of_its_own_that_comes_first_and_stages_are_forecast_as_long_as_they_are():
+    config = SweepConfig(("objects/studio->objects/fog",), tuple(parse_methods("clust3,cta,recttt,ttt")), size=(32, 32))
     fits = {
         tuple(b.method for b in work.branches): work for work in lay_out(make_plan(config)) if isinstance(work, Fit)
     }
-    assert set(fits) == {("cta",), ("clust3", "ttt")}
+    assert list(fits) == [("cta",), ("recttt",), ("clust3", "ttt")]
     forecast = Forecast(default=1.0, known=discover())
     assert forecast(fits["cta",]) == 1200 + 120 + 16
     assert forecast(fits["clust3", "ttt"]) == 200

@@ -95,6 +95,9 @@ class Method:
     source_stages: ClassVar[tuple[SourceStage, ...]] = ()
     """Parts of the fit on a frozen network with budgets and optimisers of their own; none: one part of the preset's
     ``fit_iterations``."""
+    trains_networks: ClassVar[bool] = False
+    """Whether the branch trains copies of the whole network. Such a one is fitted by itself: the forward that it could
+    share with others is a small part of its work, and they need not wait for it."""
     image_form: ClassVar[ImageForm | None] = None
     """Defaults that differ where every task has one answer per image; None: none do."""
     needs: ClassVar[Needs] = Needs()

@@ -28,6 +28,7 @@ class Declared:
     source_optimizer: OptimizerSpec | None = None
     source_clip_norm: float | None = None
     source_stages: tuple[SourceStage, ...] = ()
+    trains_networks: bool = False
     accidents: tuple[Accident, ...] = ()
     image_form: ImageForm | None = None
     needs: Needs = field(default_factory=Needs)

@@ -158,14 +158,18 @@ def with_needs(goals: Iterable[Work], works: Iterable[Work]) -> list[Work]:
 
 
 def _fit_groups(branches: tuple[BranchSpec, ...], known: Mapping[str, MethodInfo]) -> list[tuple[BranchSpec, ...]]:
-    """Branches that can share forwards: same network and same fit settings. One with stages is fitted alone."""
-    groups: dict[str, list[BranchSpec]] = {}
+    """Branches that can share forwards: same network and same fit settings. One that trains networks, or has stages,
+    is fitted alone; these come first, as they take longest."""
+    alone: list[tuple[BranchSpec, ...]] = []
+    groups: dict[tuple[int, float, int], list[BranchSpec]] = {}
     for branch in branches:
-        training = branch.source.training
-        key = f"{training.fit_iterations} {training.fit_lr} {training.statistics_batches}"
-        key += f" {branch.id}" if known[branch.method].source_stages else ""
+        info, training = known[branch.method], branch.source.training
+        if info.trains_networks or info.source_stages:
+            alone.append((branch,))
+            continue
+        key = (training.fit_iterations, training.fit_lr, training.statistics_batches)
         groups.setdefault(key, []).append(branch)
-    return [tuple(group) for group in groups.values()]
+    return [*alone, *(tuple(group) for group in groups.values())]
 
 
 def _decode(need: DataNeed) -> Decode:
