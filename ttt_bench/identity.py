@@ -16,6 +16,10 @@ from typing import Any
 ASIDE: Mapping[str, Any] = MappingProxyType({"counts": False})
 """``field(metadata=ASIDE)``: decides no number of its own (a name for people, a path), or is counted elsewhere."""
 
+LATER: Mapping[str, Any] = MappingProxyType({"later": True})
+"""``field(default=..., metadata=LATER)``: a setting that came when results existed. It counts where it is not at its
+default, which is what these were made with: they keep their identities."""
+
 
 def plain(value: Any) -> Any:
     """Dataclasses, tuples and mappings as the JSON types that describe them."""
@@ -33,7 +37,11 @@ def counted(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         if hasattr(value, "counted"):
             return value.counted()
-        return {f.name: counted(getattr(value, f.name)) for f in dataclasses.fields(value) if counts(f)}
+        return {
+            f.name: counted(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if counts(f) and not (f.metadata.get("later") and getattr(value, f.name) == f.default)
+        }
     if isinstance(value, dict):
         return {str(k): counted(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,10 +1,12 @@
-"""What this process may use of its machine: processors, and memory."""
+"""What this process may use of its machine: processors, memory, and how long it may live."""
 
 from __future__ import annotations
 
 import ctypes
+import multiprocessing.connection
 import os
 import sys
+import threading
 from pathlib import Path
 
 from ttt_bench.errors import UserError
@@ -119,3 +121,16 @@ def reuse_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it is gone, even by a kill; it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -10,7 +10,7 @@ from ttt_bench.plan.sweep import SweepConfig
 
 REQUEST = """pairs track methods method task domain network recipes protocols training tasks seeds preset released steps
     eval-steps batch-size batches stream budget precision compile threads size architecture backbone heads weights stem pixels train-iterations
-    train-samples train-lr fit-iterations fit-lr name out cache data-cache data trust-names skip-bad"""
+    train-samples train-lr train-processes fit-iterations fit-lr name out cache data-cache data trust-names skip-bad"""
 FROZEN = {
     "sweep": f"{REQUEST} jobs device retry dry-run figures executor profile",
     "plan": f"{REQUEST} executor profile probe device",

@@ -127,6 +127,19 @@ def test_more_threads_than_the_profile_s_cores_are_refused_before_anything_is_su
         assert not enough or ("--threads" in err and f"cpus = {enough}" in err)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("cpus = 1", ("a task 1 cpus, a training needs 4", "cpus = 4")), ("gpus = 2\ncpus = 8", ("2 gpus", "gpus = 4"))],
+)
+def test_a_training_of_more_processes_than_a_task_has_room_for_is_refused(run, slurm, tmp_path, given, said):
+    profile = tmp_path / "own.toml"
+    profile.write_text(f"{given}\n")
+    code, _, err = run(*arguments(str(profile), "--train-processes", "4"), cache=tmp_path / "cache")
+    assert code == 2
+    assert all(words in err for words in said), err
+    assert not list(slurm.glob("script.*")), "nothing was submitted"
+
+
 def test_a_node_with_too_few_cores_says_so_of_every_piece_of_work(tmp_path, monkeypatch):
     from ttt_bench.launch.task import SweepTask
     from ttt_bench.plan.work import Measure

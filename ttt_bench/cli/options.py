@@ -177,6 +177,9 @@ def read_request(
     train_iterations: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
     train_samples: Annotated[int | None, typer.Option(rich_help_panel=Model)] = None,
     train_lr: Annotated[float | None, typer.Option(rich_help_panel=Model)] = None,
+    train_processes: Annotated[
+        int | None, typer.Option(help="Processes (GPUs) that share each training batch.", rich_help_panel=Model)
+    ] = None,
     fit_iterations: Annotated[
         int | None, typer.Option(help="For branches on the frozen network.", rich_help_panel=Model)
     ] = None,
@@ -243,6 +246,7 @@ def read_request(
         "precision": precision,
         "compiled": compile,
         "threads": threads,
+        "train_processes": train_processes,
     }
     config = SweepConfig(
         pairs=expand_pairs(read_list("--pairs", usual if pairs is None else pairs)),

@@ -54,7 +54,7 @@ class Forecast:
             case Decode():
                 return SECONDS_PER_IMAGE * work.data.count
             case Train():
-                return self._iteration(work.source) * work.source.training.iterations
+                return self._iteration(work.source) * work.source.training.iterations / work.source.processes
             case Fit():
                 return self._iteration(work.source) * self._fit_iterations(work)
             case Adapt():

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
+from ttt_bench.launch.training import Notify, held_out, train_source
 from ttt_bench.machine import reuse_freed_memory
 from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
@@ -15,15 +16,11 @@ from ttt_bench.plan.work import Adapt, Context, Decode, Fit, Measure, Train, Wor
 from ttt_bench.process_state import computing_threads, unchanged_process
 from ttt_bench.provenance import provenance
 from ttt_bench.samples.loading import SampleSet
-from ttt_bench.samples.need import DataNeed, validation_data
+from ttt_bench.samples.need import DataNeed
 from ttt_bench.samples.opening import open_samples, open_target
 from ttt_bench.sealed import save_sealed_json
-from ttt_bench.source import branches, training
-from ttt_bench.source.spec import SourceSpec
+from ttt_bench.source import branches
 from ttt_bench.store.folder import SweepFolder
-
-Notify = Callable[[int, int, str], None]
-"""Called with (done, total, text)."""
 
 
 def do(work: Work, context: Context, notify: Notify) -> None:
@@ -42,10 +39,7 @@ def _decode(work: Decode, context: Context, notify: Notify) -> None:
 
 
 def _train(work: Train, context: Context, notify: Notify) -> None:
-    joint, data = work.source.joint, source_data(work.source)
-    method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
-    held_out = _held_out(work.source, context)
-    training.train(work.source, _samples(data, context), context.cache, method, context.device, notify, held_out)
+    train_source(work.source, context, notify)
 
 
 def _fit(work: Fit, context: Context, notify: Notify) -> None:
@@ -65,7 +59,7 @@ def _adapt(work: Adapt, context: Context, notify: Notify) -> None:
         on_step=lambda done, total: notify(done, total, "updates"),
         partial=folder.partial_path(work.id),
         attempt=earlier.attempt + 1 if earlier else 1,
-        held_out=_held_out(work.cell.source, context) if work.cell.shows_forgetting else None,
+        held_out=held_out(work.cell.source, context) if work.cell.shows_forgetting else None,
     )
     folder.save(trajectory)
 
@@ -81,11 +75,6 @@ def _measure(work: Measure, context: Context, notify: Notify) -> None:
 _DOES: dict[type[Work], Callable[..., None]] = {
     Decode: _decode, Train: _train, Fit: _fit, Adapt: _adapt, Measure: _measure,
 }  # fmt: skip
-
-
-def _held_out(source: SourceSpec, context: Context) -> SampleSet:
-    data = source_data(source)
-    return _samples(validation_data(data, data.open(context.roots)), context)
 
 
 def _samples(need: DataNeed, context: Context) -> SampleSet:

@@ -219,6 +219,7 @@ def _cell(
         scaling=accidents.scaling(accidents.source, pair.source.scaling),
         task_code=tuple(outside_code(pair.tasks).items()),
         threads=config.threads,
+        processes=config.train_processes,
     )
     return Cell(
         pair=pair.name,

@@ -52,6 +52,8 @@ class SweepConfig:
     threads: int = 1
     """Of each worker while it computes: results depend on it in their last digits, so that it is asked for, not
     taken from the machine or from the number of workers."""
+    train_processes: int = 1
+    """That share each batch of a source training (``source.team``): GPUs of a node, or cores. Not with a method."""
     stream: str = "iid"
     """In which kind of stream targets arrive: one of ``domains.streams.STREAMS``."""
     budget: int = 8
@@ -107,12 +109,14 @@ class SweepConfig:
             ("--train-iterations", training.iterations, Range(1, 10**9)),
             ("--train-samples", training.samples, Range(1, 10**9)),
             ("--train-lr", training.lr, POSITIVE),
+            ("--train-processes", self.train_processes, Range(1, 64)),
             ("--fit-iterations", training.fit_iterations, Range(1, 10**9)),
             ("--fit-lr", training.fit_lr, POSITIVE),
             ("input_noise", self.input_noise, Range(0)),
             ("--budget", self.budget, BUDGET),
         ):
             check_range(option, number, valid_range)
+        self._check_processes()
         check_once("--seeds", self.seeds)
         scored = self.steps_scored
         if list(scored) != sorted(set(scored)) or scored[0] != 0 or scored[-1] > self.steps:
@@ -120,6 +124,19 @@ class SweepConfig:
                 f"--eval-steps {','.join(map(str, scored))} must rise from 0 to at most {self.steps} (--steps)."
             )
         return self
+
+    def _check_processes(self) -> None:
+        count, batch = self.train_processes, self.source_training.batch_size
+        if batch % count:
+            raise UserError(
+                f"--train-processes {count}: training batches of {batch} cannot be dealt evenly.",
+                f"Give a count that divides {batch}.",
+            )
+        if count > 1 and "joint" in self.trainings:
+            raise UserError(
+                f"--train-processes {count}: with --training joint a method's loss looks at whole batches.",
+                "Leave one of the two out.",
+            )
 
 
 TRACK_PAIRS: dict[str, str] = {

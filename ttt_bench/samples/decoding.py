@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +13,7 @@ import numpy as np
 
 from ttt_bench.domains.contract import Domain, Split
 from ttt_bench.errors import UserError
+from ttt_bench.machine import die_with_parent
 from ttt_bench.samples.fields import mapped, pack
 
 Fault = tuple[int, UserError]
@@ -49,7 +48,7 @@ def decode(domain: Domain, split: Split, indices: Sequence[int], draft: Path, wo
 def _pooled(domain: Domain, split: Split, chunks: list[list[int]], draft: Path, workers: int) -> Iterator[Decoded]:
     # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_die_with_parent)
+    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=die_with_parent)
     try:
         waiting: set[Future[Decoded]] = {pool.submit(_decode_chunk, domain, split, chunk, draft) for chunk in chunks}
         while waiting:
@@ -80,16 +79,3 @@ def _decode_chunk(domain: Domain, split: Split, indices: list[int], draft: Path)
         if isinstance(array, np.memmap):
             array.flush()
     return len(indices), faults
-
-
-def _die_with_parent() -> None:
-    """End this worker when the process that started it is gone, even by a kill; it would wait forever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-
-    def watch() -> None:
-        multiprocessing.connection.wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Method, Model, SourceBatch
+from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
 from ttt_bench.source.spec import TrainingConfig
+from ttt_bench.source.team import Team
 from ttt_bench.tasks.supervision import Supervision
 
 Progress = Callable[[int, int, str], None]
@@ -33,6 +35,7 @@ def step(
     rate: float | None = None,
     clip: tuple[Iterable[torch.nn.Parameter], float] | None = None,
     check: Callable[[Tensor], None] | None = None,
+    join: Callable[[], None] | None = None,
 ) -> Tensor:
     """Take one step down the loss that ``compute`` returns.
 
@@ -42,6 +45,7 @@ def step(
         rate: the learning rate of this step; None leaves it.
         clip: (parameters, norm): their gradient is cut to that norm.
         check: told the loss before anything moves; raises to stop.
+        join: called when the gradients are there: processes that train together add up theirs.
 
     Returns:
         The loss before the step, detached, shape ().
@@ -54,6 +58,8 @@ def step(
         check(loss)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if join is not None:
+        join()
     if clip is not None:
         torch.nn.utils.clip_grad_norm_(*clip)
     optimizer.step()
@@ -78,6 +84,8 @@ class Training:
     method: Method | None = None
     saying: str = "loss"
     """What the progress calls the loss."""
+    team: Team | None = None
+    """The processes that train together; None: this one alone."""
 
     def run(self, samples: SampleSet, partial: Path, progress: Progress | None = None) -> None:
         """Train from the start, or from where an earlier start saved itself, to the end.
@@ -100,7 +108,7 @@ class Training:
                 value = self._finite(float(loss), iteration)
                 if progress is not None:
                     progress(done, self.config.iterations, f"{self.saying} {value:.3f}")
-            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+            if self._first and time.monotonic() - saved > SAVE_EVERY_SECONDS:
                 self._save(partial, done)
                 saved = time.monotonic()
 
@@ -108,12 +116,26 @@ class Training:
         device = next(self.model.parameters()).device
         batch = batch_at(samples, self.config, self.seed, iteration).to(device)
         rng = torch.Generator().manual_seed(hash_seed(self.seed, self.stream, iteration))
+        rate, progress = scheduled_rate(self.config, iteration), iteration / self.config.iterations
+        if self.team is None:
+            return step(
+                self.optimizer,
+                lambda: joint_loss(
+                    self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress
+                ),
+                rate,
+            )
+        team, network = self.team, self.model.network
+        return step(
+            self.optimizer,
+            lambda: shared_loss(network, batch.images, batch.labels, self.supervision, team),
+            rate,
+            join=lambda: team.add_gradients(network.parameters()),
+        )
 
-        def compute() -> Tensor:
-            progress = iteration / self.config.iterations
-            return joint_loss(self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress)
-
-        return step(self.optimizer, compute, scheduled_rate(self.config, iteration))
+    @property
+    def _first(self) -> bool:
+        return self.team is None or self.team.first
 
     def _finite(self, loss: float, iteration: int) -> float:
         if loss != loss or loss in (float("inf"), float("-inf")):
@@ -128,7 +150,9 @@ class Training:
         checkpoints.save(path, self.spec, {"iteration": iteration, **parts})
 
     def _resume(self, path: Path) -> int:
-        content = checkpoints.load_partial(path, self.spec)
+        content = checkpoints.load_partial(path, self.spec) if self._first else None
+        if self.team is not None:
+            content = self.team.told(content)
         if content is None:
             return 0
         for name, part in self._parts.items():
@@ -205,12 +229,28 @@ def joint_loss(
 ) -> Tensor:
     """Weighted task losses of the main heads, plus the method's own source loss if there is a method."""
     features = model.network.features(images)
-    predictions, *deeper = model.network.supervised(features, (images.shape[-2], images.shape[-1]))
-    loss: Tensor = supervision(predictions, labels)
-    for further in deeper:
-        loss = loss + supervision(further, labels)
+    outputs = model.network.supervised(features, (images.shape[-2], images.shape[-1]))
+    predictions, loss = outputs[0], _supervised(outputs, labels, supervision)
     if method is not None:
         batch = SourceBatch(images, dict(labels), features, predictions, supervision, progress)
         loss = loss + method.source_loss(model, batch, rng)
     penalty = supervision.penalty()
     return loss if penalty is None else loss + penalty
+
+
+def shared_loss(
+    network: Network, images: Tensor, labels: Mapping[str, Tensor], supervision: Supervision, team: Team
+) -> Tensor:
+    """``joint_loss`` without a method, of the whole batch, of which this process forwards its share."""
+    share = team.share(images)
+    outputs = network.supervised(network.features(share), (images.shape[-2], images.shape[-1]))
+    loss = _supervised([team.gather(predictions) for predictions in outputs], labels, supervision)
+    penalty = supervision.penalty()
+    return loss if penalty is None else loss + penalty
+
+
+def _supervised(outputs: Sequence[Predictions], labels: Mapping[str, Tensor], supervision: Supervision) -> Tensor:
+    loss: Tensor = supervision(outputs[0], labels)
+    for further in outputs[1:]:
+        loss = loss + supervision(further, labels)
+    return loss

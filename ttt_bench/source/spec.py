@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
-from ttt_bench.identity import ASIDE, counted, identity
+from ttt_bench.identity import ASIDE, LATER, counted, identity
 from ttt_bench.networks.config import NetworkConfig
 
 SCHEMA = 2
@@ -97,6 +97,8 @@ class SourceSpec:
     """(task, hash of its file) of tasks that are not the project's own."""
     threads: int = 1
     """Of the process while it trains; another count gives other last digits."""
+    processes: int = field(default=1, metadata=LATER)
+    """That share each batch of the training; another count gives other last digits."""
 
     @cached_property
     def id(self) -> str:

@@ -18,6 +18,7 @@ from ttt_bench.samples.loading import SampleSet
 from ttt_bench.source import checkpoints
 from ttt_bench.source.loop import Progress, Training, training_optimizer
 from ttt_bench.source.spec import SourceSpec
+from ttt_bench.source.team import Team
 from ttt_bench.tasks.catalogue import get_task, per_image
 from ttt_bench.tasks.measure import measure
 from ttt_bench.tasks.supervision import Supervision
@@ -56,6 +57,7 @@ def train(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     validation: SampleSet | None = None,
+    team: Team | None = None,
 ) -> Path:
     """Train ``spec`` (or finish it from its last save) and store it under its identity.
 
@@ -67,6 +69,7 @@ def train(
         device: where to train.
         progress: told about every iteration.
         validation: held-out source images; the finished network's scores on them are stored beside its weights.
+        team: the processes that train it together, of which the first stores it; None: this one alone.
 
     Returns:
         The checkpoint's path.
@@ -80,13 +83,17 @@ def train(
     network = build_network(spec)
     aux = build_auxiliary(method, network, spec.seed) if method else torch.nn.Module()
     model = Model(network, aux).to(device)
+    if team is not None:
+        team.join_batch_norms(model.network)
     supervision = build_supervision(spec).to(device)
     moving = [*model.parameters(), *supervision.parameters()]
     optimizer = training_optimizer(moving, spec.training)
     name, partial = f"Source training of {spec.label}", checkpoints.partial_path(cache, spec.id)
-    Training(spec, name, spec.training, spec.seed, 3, model, supervision, optimizer, method).run(
+    Training(spec, name, spec.training, spec.seed, 3, model, supervision, optimizer, method, team=team).run(
         samples, partial, progress
     )
+    if team is not None and not team.first:
+        return final
     model.network.eval()
     scores = source_scores(model.network, validation, spec.training.batch_size, device) if validation else {}
     content = {"network": model.network.state_dict(), "aux": model.aux.state_dict(), "scores": scores}

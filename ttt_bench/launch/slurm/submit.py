@@ -24,7 +24,7 @@ from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selectio
 from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, latest_elements, read_submissions, records
 from ttt_bench.launch.task import SweepTask
 from ttt_bench.plan.artifacts import claim_path, done_of, standing
-from ttt_bench.plan.work import Adapt, Context, Work
+from ttt_bench.plan.work import Adapt, Context, Train, Work
 from ttt_bench.store.claims import drop_claim
 from ttt_bench.store.failures import Kind
 from ttt_bench.store.folder import SweepFolder
@@ -55,9 +55,10 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here.
 
     Raises:
-        UserError: the profile gives a task fewer cores than the plan's threads.
+        UserError: the profile gives a task fewer cores or GPUs than the plan's threads and processes.
     """
     _check_cores(context, profile)
+    _check_processes(works, context, profile)
     folder = SweepFolder(context.folder)
     now = standing(works, context)
     queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
@@ -80,6 +81,20 @@ def _check_cores(context: Context, profile: Profile) -> None:
         raise UserError(
             f"--threads {context.threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
             f"Write cpus = {context.threads * workers} into the profile, or give fewer threads.",
+        )
+
+
+def _check_processes(works: Sequence[Work], context: Context, profile: Profile) -> None:
+    count = max((work.source.processes for work in works if isinstance(work, Train)), default=1)
+    if count == 1:
+        return
+    key, given, needed = (
+        ("gpus", profile.gpus, count) if profile.gpus else ("cpus", profile.cpus, count * context.threads)
+    )
+    if needed > given:
+        raise UserError(
+            f"--train-processes {count}: {profile.name} gives a task {given} {key}, a training needs {needed}.",
+            f"Write {key} = {needed} into the profile, or give fewer processes.",
         )
 
 
