@@ -57,7 +57,7 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     Raises:
         UserError: the profile gives a task fewer cores than the plan's threads.
     """
-    _check_cores(context, profile)
+    check_cores(context.threads, profile)
     folder = SweepFolder(context.folder)
     now = standing(works, context)
     queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
@@ -72,14 +72,19 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     )
 
 
-def _check_cores(context: Context, profile: Profile) -> None:
+def check_cores(threads: int, profile: Profile) -> None:
+    """Refuse a profile that gives a worker fewer cores than ``threads``.
+
+    Raises:
+        UserError: it does.
+    """
     workers = max(1, profile.gpus)
     each = max(1, profile.cpus // workers)
-    if context.threads > each:
+    if threads > each:
         shared = f", {each} for each of {workers} workers" if workers > 1 else ""
         raise UserError(
-            f"--threads {context.threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
-            f"Write cpus = {context.threads * workers} into the profile, or give fewer threads.",
+            f"--threads {threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
+            f"Write cpus = {threads * workers} into the profile, or give fewer threads.",
         )
 
 
