@@ -121,7 +121,10 @@ def test_options_off_their_default_stand_in_the_command(tmp_path):
 
 def test_the_command_of_a_tuned_row_asks_for_the_recipe_not_for_what_it_chose(tmp_path):
     options = {"lr": 0.01, "mask_ratio": 0.5}
-    choice = {"settings": {"lr": 0.01}, "multiple": 10.0, "at_edge": False, "tried": []}
+    tried = {"half": 2, "options": [], "score": 1.0, "collapsed": False}
+    choice = {
+        "strategy": "source-shift", "settings": {"lr": 0.01}, "multiple": 10.0, "at_edge": False, "tried": [tried],
+    }  # fmt: skip
     made = synthetic.trajectory(
         "s4t", {"semseg": [0.3, 0.4]}, options=options, recipe="tuned", extra={"choice": choice, "stream": "correlated"}
     )
