@@ -46,7 +46,7 @@ class TTTFlow(Method):
             "ActNorm forgets that it is set and starts again from the first test batch: not offered, a buffer here",
         ),
     )
-    needs = Needs(values=1)  # the stages behind the tapped one do not adapt
+    needs = Needs(stage="stage")  # the stages behind the tapped one do not adapt
     native = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)
     branch = "after"
     source_optimizer = OptimizerSpec("sgd", lr=1e-3, momentum=0.9, weight_decay=5e-4)

@@ -13,7 +13,7 @@ import stat
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from ttt_bench.errors import UserError
 from ttt_bench.names import cut
@@ -224,16 +224,21 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
+def sha256_of(file: BinaryIO) -> str:
+    """SHA-256 of what is left to read of an open file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file; empty when it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            return sha256_of(file)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def amount(size: float) -> str:

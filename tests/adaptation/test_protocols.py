@@ -11,6 +11,7 @@ from ttt_bench.adaptation.protocols import run_protocol
 from ttt_bench.adaptation.stream import Evaluator, TargetStream
 from ttt_bench.method.card import Card, OptimizerSpec
 from ttt_bench.method.contract import Method, Model
+from ttt_bench.method.registry import create
 
 
 class Offset(nn.Module):
@@ -109,3 +110,31 @@ def test_learning_rate_per_sample_follows_the_batch():
     assert adapter.model.network.offset.item() == 1.0
     adapter.update(torch.zeros(2, 3, 4, 4))
     assert adapter.model.network.offset.item() == 1.5
+
+
+@pytest.mark.parametrize(("protocol", "carries"), [("online", True), ("episodic", False)])
+def test_the_control_bn_carries_its_running_statistics_from_batch_to_batch(protocol, carries):
+    class Normed(nn.Module):
+        tasks = ("depth",)
+
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.heads = nn.BatchNorm2d(3, affine=False), nn.Identity()
+
+        def features(self, images):
+            return [self.encoder(images)]
+
+        def forward(self, images):
+            return {"depth": self.encoder(images)[:, :1]}
+
+    def predicted_last(batches):
+        method = create("bn")
+        labels = [{"depth": torch.zeros(2, 1, 4, 4)} for _ in batches]
+        adapter = Adapter(Model(Normed(), nn.Module()), method, method.native)
+        recording = run_protocol(protocol, adapter, TargetStream(batches), Evaluator(labels), 1, (0, 1))
+        return recording.statistics["depth/moments"][-1, -1]
+
+    rng = torch.Generator().manual_seed(0)
+    dark, bright = (torch.randn(2, 3, 4, 4, generator=rng) + level for level in (0.0, 9.0))
+    alone, after = predicted_last([bright]), predicted_last([dark, bright])
+    assert (alone != after).any() == carries

@@ -78,7 +78,7 @@ def test_a_wrong_command_line_is_an_error_like_any_other(run, arguments):
 
 
 def test_a_card_with_brackets_is_shown_as_written(run):
-    file = REPOSITORY / "tests/golden/robust/method_card_brackets.py"
+    file = REPOSITORY / "tests/golden/methods/method_card_brackets.py"
     code, out, _ = run("methods", "m", "--method", file)
     assert code == 0
     assert "M [/b]" in out

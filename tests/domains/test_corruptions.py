@@ -4,7 +4,15 @@ import pytest
 from ttt_bench.domains.corruptions.domain import corrupt
 from ttt_bench.domains.corruptions.kinds import CORRUPTIONS
 from ttt_bench.domains.corruptions.recipe import whole_levels
-from ttt_bench.domains.corruptions.tables import KINDS, TABLES, TEST_KINDS, VALIDATION, parameters_for, table_side
+from ttt_bench.domains.corruptions.tables import (
+    KINDS,
+    TABLES,
+    TEST_KINDS,
+    VALIDATION,
+    kinds_in,
+    parameters_for,
+    table_side,
+)
 from ttt_bench.domains.objects.domain import Objects
 from ttt_bench.domains.rooms.domain import Rooms
 from ttt_bench.errors import UserError
@@ -158,3 +166,16 @@ def test_refuses_what_does_not_exist(clean):
     assert "Did you mean 'gaussian_noise'" in error.value.hint
     with pytest.raises(UserError, match="no severity 6"):
         corrupt(clean, "fog", 6)
+
+
+@pytest.mark.parametrize(
+    ("domain", "kinds"),
+    [
+        ("rooms/studio", set()), ("rooms/studio+fog:3", {"fog"}), ("cifar10c/contrast-5", {"contrast"}),
+        ("tinyimagenetc/jpeg_compression-1", {"jpeg_compression"}), ("rooms/fog", set()), ("folder/contrast-9", set()),
+        ("cifar10c/fog-5>cifar10c/gaussian_noise-2", {"fog", "gaussian_noise"}),
+        ("rooms/studio+snow:2+fog:1", {"snow", "fog"}), ("folder/mine+blurred:1", set()),
+    ],
+)  # fmt: skip
+def test_kinds_are_read_from_written_names_and_from_names_of_published_files(domain, kinds):
+    assert kinds_in(domain) == kinds

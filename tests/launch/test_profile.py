@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from tiny_sweep import REPOSITORY
+from tiny_sweep import REPOSITORY, TINY
 
 from ttt_bench.errors import UserError
 from ttt_bench.launch.slurm.profile import Profile, read_profile
@@ -158,3 +158,17 @@ def test_what_is_no_file_is_said_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(UserError, match="is not a file"):
         read_profile(tmp_path / "pipe.toml")
+
+
+@pytest.mark.parametrize(
+    "command", [["plan"], ["sweep", "--dry-run"], ["select", "--dry-run"], ["study", "components"]]
+)
+@pytest.mark.parametrize(("content", "said"), [("cpus = 0", "cpus must be"), ("cpus = 1", "--threads 2")])
+def test_a_profile_is_refused_before_anything_is_shown_or_kept(run, tmp_path, command, content, said):
+    path, out = write(tmp_path, content), tmp_path / "results"
+    places = ["--out", out, "--cache", tmp_path / "cache"] if command[0] in ("select", "study") else []
+    options = ["--threads", "2", "--executor", "slurm", "--profile", path, *places]
+    code, shown, error = run(*command, *TINY, *options)
+    assert (code, shown) == (2, "")
+    assert said in error
+    assert not out.exists()

@@ -159,3 +159,11 @@ def test_the_published_rate_given_explicitly_gives_equal_numbers(run, tmp_path):
 def test_settings_are_reserved_names():
     with pytest.raises(UserError, match="mask_ratioo"):
         configure(find("s4t"), {"mask_ratioo": 1})
+
+
+def test_the_controls_always_come_first():
+    assert [call.name for call in parse_methods("tent")] == ["base", "bn", "tent"]
+    assert [call.name for call in parse_methods("tent,base")] == ["base", "bn", "tent"]
+    names = [call.name for call in parse_methods("all")]
+    assert names[:2] == ["base", "bn"]
+    assert set(names) >= {"s4t", "tent", "tipi", "ttt", "tttpp", "tttflow", "clust3", "actmad", "nctt"}

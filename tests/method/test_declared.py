@@ -110,6 +110,8 @@ WRONG = {
     "added later": ('source_options += ("a",)', "cannot be read"),
     "a condition": ("if True: adapts = False", "cannot be read"),
     "an option that does not exist": ('source_options = ("nothing",)', "'nothing'"),
+    "a stage by an option that does not exist": ('needs = Needs(stage="nothing")', "'nothing'"),
+    "a stage by no number": ('needs = Needs(stage="w"); w: float = 1.0', "no whole number"),
     "an accident's option that does not exist": ('accidents = (Accident("x", {"no": 1}),)', "'no'"),
     "an option of bytes": ('w: bytes = b"x"', "'w'"),
     "an option without default": ("w: float", "'w'"),

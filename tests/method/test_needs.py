@@ -83,14 +83,17 @@ NORMED = {"bn", "tent", "tipi", "tttpp", "clust3", "nctt", "s4t", "tttmae"}
         ({"batch_size": 1, "network": NetworkConfig("resnet10", stem="cifar")}, set()),
         ({"batch_size": 1, "network": NetworkConfig("wrn40_2")}, set()),
         ({"batch_size": 1, "network": NetworkConfig("resnet26_gn")}, set()),
-        ({"batch_size": 1, "network": NetworkConfig("hrnet18")}, NORMED),
+        (
+            {"batch_size": 1, "network": NetworkConfig("hrnet18")},
+            {*NORMED, "tttflow"},
+        ),  # each map is made of all branches
     ],
 )
 def test_one_value_per_channel_is_too_few_for_batch_norm(changes, left_out):
     made = plan("all", **changes)
     lacking = {line.split()[0].partition("(")[0] for line in made.left_out if "values per channel" in line}
     assert lacking == left_out
-    assert {cell.method for cell in made.cells} >= {"base", "ttt", "tttflow", "recttt"}
+    assert {cell.method for cell in made.cells} >= {"base", "ttt", "tttflow", "recttt"} - left_out
 
 
 def test_a_batch_size_that_leaves_no_batch_of_one_image_is_named():
@@ -98,6 +101,18 @@ def test_a_batch_size_that_leaves_no_batch_of_one_image_is_named():
         plan("tent", batch_size=9, batches=0)
     assert "--batch-size 8" in error.value.hint
     assert "bn" not in {cell.method for cell in plan("ttt", batch_size=1).cells}, "nobody asked for it by name"
+
+
+def test_a_method_that_adapts_up_to_a_stage_is_refused_by_the_maps_of_that_stage():
+    with pytest.raises(UserError, match="values per channel for batch norm: the smallest maps are 1x1"):
+        plan("tttflow(stage=4)", batch_size=1)
+    for text, changes in (
+        ("tttflow(stage=3)", {"batch_size": 1}),
+        ("tttflow(stage=4)", {"batch_size": 2}),
+        ("tttflow(stage=4)", {"batch_size": 1, "size": (64, 64)}),
+        ("tttflow(stage=3)", {"batch_size": 1, "network": NetworkConfig("wrn40_2")}),
+    ):
+        assert "tttflow" in {cell.method for cell in plan(text, **changes).cells}
 
 
 @pytest.mark.parametrize("config", [
@@ -109,6 +124,10 @@ def test_the_smallest_maps_are_known_without_building_the_network(config, size):
     with torch.no_grad():
         maps = build_encoder(config).eval()(torch.zeros(1, 3, *size))
     assert min((tuple(m.shape[-2:]) for m in maps), key=lambda hw: hw[0] * hw[1]) == config.smallest_maps(size)
+    if config.backbone != "hrnet18":
+        assert [config.smallest_maps(size, stage) for stage in range(1, len(maps) + 1)] == [
+            tuple(m.shape[-2:]) for m in maps
+        ]
 
 
 def test_where_only_the_network_knows_the_cell_says_what_to_do(network):

@@ -1,4 +1,4 @@
-"""What the tests of TENT, TIPI, TTT and TTT++ share: a small network, its adapter, and a run of updates."""
+"""What the tests of methods share: a small network, its adapter, and a run of updates."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from parity_adapters.plugin import plugin
+from tent_family import check_run
 from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
@@ -145,14 +146,7 @@ def test_adapts_and_resets(recipe: str) -> None:
     images = torch.randn(4, 3, 64, 96)
     with torch.no_grad():
         method.source_loss(model, SourceBatch(images, {}, model.network.features(images), {}), torch.Generator())
-    adapter = Adapter(model, method, method.native if recipe == "native" else PAPER_RECIPE)
-    before = adapter.digest()
-    for count in (8, 4, 1, 3):
-        for _ in range(2):
-            assert torch.isfinite(adapter.update(torch.randn(count, 3, 64, 96)))
-    assert adapter.digest() != before
-    adapter.reset()
-    assert adapter.digest() == before
+    check_run(Adapter(model, method, method.native if recipe == "native" else PAPER_RECIPE))
 
 
 def test_only_the_encoder_up_to_the_tap_moves() -> None:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from reference_cases import CLASSIFICATION, GOLDEN, cases, check
 
-from ttt_bench.parity.case import read_cases
 from ttt_bench.parity.runner import load_adapters, run_case
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden/corruptions"
-SHARED = Path(__file__).resolve().parents[2] / "../shared/reference-class/classification"
 
-
-@pytest.mark.parametrize("case", list(read_cases(GOLDEN)), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", cases(GOLDEN / "corruptions"), ids=lambda case: case.name)
 def test_published_numbers(case):
-    load_adapters()
-    outcome = run_case(case)
-    assert outcome.status == "passed", outcome.detail
+    check(case)
 
 
 def test_all_published_cases():
-    if not SHARED.is_dir():
+    if not CLASSIFICATION.is_dir():
         pytest.skip("the whole reference folder (../shared) is not there")
     load_adapters()
-    outcomes = [run_case(case) for case in read_cases(SHARED) if case.function.startswith("make_")]
+    outcomes = [run_case(case) for case in cases(CLASSIFICATION) if case.function.startswith("make_")]
     assert len(outcomes) == 18
     assert [o for o in outcomes if o.status != "passed"] == []

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+import reference_cases
 import torch
+from reference_cases import cases, check
 
 from ttt_bench.method.contract import Model
 from ttt_bench.method.registry import create
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.config import NetworkConfig
-from ttt_bench.parity.case import Case, read_cases
-from ttt_bench.parity.runner import load_adapters, run_case
+from ttt_bench.parity.case import Case
+from ttt_bench.parity.runner import run_case
 
-HERE = Path(__file__).resolve()
-GOLDEN = HERE.parents[1] / "golden" / "s4t"
-REFERENCE = HERE.parents[2] / "../shared/reference/s4t"
+GOLDEN, REFERENCE = reference_cases.GOLDEN / "s4t", reference_cases.REFERENCE / "s4t"
 beside = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference vectors are not beside this checkout")
-
-
-def cases(folder: Path) -> list[Case]:
-    return list(read_cases(folder)) if folder.is_dir() else []
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _adapters() -> None:
-    load_adapters()
 
 
 @pytest.mark.parametrize("case", cases(GOLDEN), ids=lambda case: case.name)
 def test_golden(case: Case) -> None:
-    outcome = run_case(case)
-    assert outcome.status == "passed", outcome.detail
+    check(case)
 
 
 @beside
@@ -43,13 +32,13 @@ def test_reference_holds_every_case() -> None:
 
 @pytest.mark.parametrize("case", cases(REFERENCE), ids=lambda case: case.name)
 def test_reference(case: Case) -> None:
-    outcome = run_case(case)
-    assert outcome.status == "passed", outcome.detail
+    check(case)
 
 
-def test_no_case_is_answered_without_its_arrays(tmp_path: Path) -> None:
+def test_no_case_is_answered_without_its_arrays() -> None:
     """A damaged expectation must fail: the comparison is not of our numbers with themselves."""
     case = next(c for c in cases(GOLDEN) if c.name == "scheme_nyud_ttt")
+    check(case)
     damaged = Case(case.folder, case.entry)
     damaged.arrays["exp_total"] = case.arrays["exp_total"] * (1 + 1e-4)
     assert run_case(damaged).status == "failed"

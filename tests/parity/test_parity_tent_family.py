@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from reference_cases import GOLDEN, REFERENCE, cases, check
 
-from ttt_bench.parity.case import read_cases
-from ttt_bench.parity.runner import ILL_CONDITIONED, load_adapters, run_case, run_parity
+from ttt_bench.parity.runner import ILL_CONDITIONED, run_parity
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden/tent_tipi_ttt_tttpp"
-SHARED = Path(__file__).resolve().parents[2] / "../shared/reference/tent_tipi_ttt_tttpp"
+FAMILY = "tent_tipi_ttt_tttpp"
 
 
-@pytest.mark.parametrize("case", list(read_cases(GOLDEN)), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", cases(GOLDEN / FAMILY), ids=lambda case: case.name)
 def test_published_numbers(case):
-    load_adapters()
-    outcome = run_case(case)
-    assert outcome.status == "passed", outcome.detail
+    check(case)
 
 
 def test_all_published_cases():
-    if not SHARED.is_dir():
+    if not (REFERENCE / FAMILY).is_dir():
         pytest.skip("the whole reference folder (../shared) is not there")
-    outcomes = run_parity([SHARED])
+    outcomes = run_parity([REFERENCE / FAMILY])
     assert len(outcomes) == 37
     assert [o for o in outcomes if o.status == "failed"] == []
     assert [o.detail for o in outcomes if o.status == "skipped"] == [ILL_CONDITIONED]

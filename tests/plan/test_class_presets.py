@@ -62,7 +62,7 @@ def test_the_others_are_planned_too(run, tmp_path):
         assert "15 pairs" in out
 
 
-def test_the_small_one_is_forecast_within_an_hour_of_two_cores(run, tmp_path):
+def test_the_small_one_takes_six_kinds_and_three_seeds_of_cifar10_alone(run, tmp_path):
     make_cifar10(tmp_path / "c10", per_batch=60, batches=5)
     code, out, error = run("plan", "--preset", "cifar-small", "--data", f"cifar10={tmp_path / 'c10'}")
     assert code == 0, error

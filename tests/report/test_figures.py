@@ -11,7 +11,8 @@ from PIL import Image
 from synthetic import METHODS, pictures, plausible, save, trajectory
 
 from ttt_bench.report import build_report
-from ttt_bench.report.figures.canvas import robust_limits
+from ttt_bench.report.figures.canvas import own_look, robust_limits
+from ttt_bench.report.figures.compute import draw_compute
 from ttt_bench.report.figures.curves import STEP_MEANS, draw_stream, draw_trajectories
 from ttt_bench.report.figures.scatter import draw_cost, draw_sync
 from ttt_bench.report.figures.sheet import draw_sheet
@@ -209,3 +210,24 @@ def test_a_difference_to_bn_needs_a_bn(tmp_path):
     assert (curve(tent)[1] == tent.delta - bn.delta).all()
     [alone] = score_folder(save(tmp_path / "without", cells[0], cells[2])).groups
     assert compared(alone) is None
+
+
+@pytest.mark.parametrize(("budget", "over_bn"), [(None, [0, 10, 20]), (3.0, [0, 10])])
+def test_what_is_gained_for_its_cost_is_gained_over_bn_at_the_same_step(tmp_path, budget, over_bn):
+    depths = {"base": [1.0, 1.0, 1.0], "bn": [1.0, 0.9, 0.8], "tent": [1.0, 0.8, 0.6]}
+    save(tmp_path, *(trajectory(method, {"depth": values}) for method, values in depths.items()))
+    group = build_report(tmp_path, tmp_path / "out", figures=False, budget=budget).groups[0]
+    sketch = draw_compute([group], method_styles([row.label for row in group.rows], paper_order()))
+    [*_, drawn] = sketch.figure.axes[0].lines
+    assert drawn.get_ydata() == pytest.approx(over_bn)
+
+
+def test_figures_look_alike_whatever_a_user_has_set():
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": 30.0, "lines.marker": "x"}):
+        with own_look({"axes.labelsize": 5.0}):
+            assert matplotlib.rcParams["font.size"] == 7.0
+            assert matplotlib.rcParams["lines.marker"] == matplotlib.rcParamsDefault["lines.marker"]
+            assert matplotlib.rcParams["axes.labelsize"] == 5.0
+        assert matplotlib.rcParams["font.size"] == 30.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from synthetic import save, trajectory
 from typer.testing import CliRunner
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 from ttt_bench.cli.app import app
 from ttt_bench.errors import UserError
 from ttt_bench.report import score_folder
-from ttt_bench.report.contrast import contrast, contrast_sections, summary
+from ttt_bench.report.contrast import apart, contrast, contrast_sections, summary
 from ttt_bench.report.merging import contributions, merge
 from ttt_bench.report.published import published_section, read_published
 
@@ -140,3 +142,14 @@ def test_the_commands_write_a_page_and_end_with_it(tmp_path):
     done = run(app, ["report", "--out", str(tmp_path), "--compare", "a", "b"])
     assert done.exit_code == 0, done.output
     assert "a against b" in (tmp_path / "a" / "compared-with-b.html").read_text()
+
+
+def test_numbers_are_apart_beyond_what_is_allowed_and_where_one_run_lacks_them(tmp_path):
+    a = swept(tmp_path / "a", "tent")
+    b = swept(tmp_path / "b", "tent", shift=0.001)
+    one, other = (score_folder(folder).groups[0].row("tent").runs[0].run for folder in (a, b))
+    assert apart(one, one, rtol=0.0, atol=0.0) == []
+    assert "semseg/miou" in apart(one, other, rtol=1e-6, atol=1e-9)
+    assert apart(one, other, rtol=0.0, atol=1.0) == []
+    fewer = replace(one, values={id: v for id, v in one.values.items() if id != "semseg/miou"})
+    assert apart(fewer, one, rtol=0.0, atol=1.0) == apart(one, fewer, rtol=0.0, atol=1.0) == ["semseg/miou"]

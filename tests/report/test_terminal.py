@@ -10,6 +10,8 @@ from synthetic import save, trajectory
 
 from ttt_bench.report import score_folder, terminal_table
 from ttt_bench.report.ending import ending
+from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.terminal import plain_table
 from ttt_bench.store.folder import SweepFolder
 
 
@@ -97,3 +99,13 @@ def test_failures_come_before_everything(tmp_path):
     save(tmp_path, trajectory("base", {"semseg": [0.3] * 2}))
     SweepFolder(tmp_path).fail("x", "x", "ValueError: x")
     assert ending(score_folder(tmp_path)).next.startswith("python -m ttt_bench status")
+
+
+def test_a_table_of_texts_shows_what_stands_out():
+    table = plain_table(
+        TextTable("of", ("a", "b"), ((Entry("x"), Entry("1", "bold")), (Entry("y"), Entry("2", "oracle"))))
+    )
+    [names, numbers] = table.columns
+    assert [str(cell.style) for cell in names.cells] == ["", ""]
+    assert [str(cell.style) for cell in numbers.cells] == ["bold", "bright_black italic"]
+    assert numbers.justify == "right"

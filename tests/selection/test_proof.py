@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ttt_bench.selection.apart import require_apart, shared_images
+from ttt_bench.selection.candidates import GRID
 from ttt_bench.selection.evidence import AllTargetLabels, OtherTargets
 from ttt_bench.selection.ledger import evidence_for
 from ttt_bench.selection.proof import PAIRS, prove
@@ -111,3 +112,11 @@ def test_evidence_is_of_the_declared_kind(tmp_path):
     ledger = Ledger(SweepFolder(Path(tmp_path)), chosen_metrics(None))
     for strategy in STRATEGIES.values():
         assert type(evidence_for(strategy, questions()[0], ledger)) is strategy.sees
+
+
+def test_a_trial_is_made_once_however_many_strategies_ask_for_it():
+    [question, *_] = questions()
+    for where in ("target", "proxies", "clean"):
+        for asked, place in question.places(where):
+            assert asked.trial(place, GRID[0]) is asked.trial(place, GRID[0])
+            assert asked.trial(place, GRID[0]).id != asked.trial(place, GRID[1]).id

@@ -10,7 +10,7 @@ import torch
 from ttt_bench.domains.streams import STREAMS
 from ttt_bench.samples.joined import JoinedSamples, Samples
 from ttt_bench.samples.loading import SampleSet
-from ttt_bench.tasks import get_task, of_kind
+from ttt_bench.tasks import of_kind, only_images
 
 CONCENTRATION = 0.1
 """Of the Dirichlet distribution of classes over the slots of a correlated stream (Gong et al. 2022, NOTE)."""
@@ -65,7 +65,7 @@ def correlated(samples: SampleSet, batch_size: int, seed: int) -> list[int]:
     files by name.
     """
     classes = of_kind(samples.tasks, "classes")
-    if classes and all(get_task(task).extent == "image" for task in samples.tasks):
+    if classes and only_images(samples.tasks):
         labels = samples.labels(classes[0]).numpy()
         return in_bursts(labels, -(-len(samples) // batch_size), np.random.default_rng(seed))
     scenes = [samples.domain.scene(samples.split, index) for index in range(len(samples))]

@@ -34,6 +34,11 @@ Jobs = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(help="Where results are.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)]
+Figures = Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)]
+Name = Annotated[str, typer.Argument(help="The sweep's name.")]
+FixedStep = Annotated[int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")]
+MethodFiles = Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")]
 
 
 @app.command()
@@ -43,8 +48,8 @@ def sweep(
     jobs: Jobs = 0,
     device: Device = "auto",
     retry: Annotated[str, typer.Option(help="failed: also redo cells that failed before.", rich_help_panel=Place)] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
-    figures: Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)] = True,
+    dry_run: DryRun = False,
+    figures: Figures = True,
     executor: Executor = "local",
     profile: ProfileFile = None,
 ) -> None:
@@ -53,7 +58,8 @@ def sweep(
     from ttt_bench.cli.planning import show_plan
     from ttt_bench.cli.sweep import run_sweep
 
-    cluster = chosen(executor, profile, jobs)
+    cluster = chosen(request, executor, profile, jobs)
+    check_retry(retry)
     if dry_run:
         found = request.plan()
         show_plan(request, found, cost=cluster is None)
@@ -80,7 +86,7 @@ def plan(
     from ttt_bench.cli.cluster import chosen, show_arrays
     from ttt_bench.cli.planning import show_plan
 
-    cluster = chosen(executor, profile)
+    cluster = chosen(request, executor, profile)
     found = request.plan()
     show_plan(request, found, device if probe else "", cluster is None)
     if cluster:
@@ -107,8 +113,8 @@ def select(
     jobs: Jobs = 0,
     device: Device = "auto",
     retry: Annotated[str, typer.Option(help="failed: also redo trials that failed.", rich_help_panel=Place)] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)] = False,
-    figures: Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)] = True,
+    dry_run: DryRun = False,
+    figures: Figures = True,
     executor: Executor = "local",
     profile: ProfileFile = None,
 ) -> None:
@@ -116,7 +122,7 @@ def select(
     from ttt_bench.cli.cluster import chosen
     from ttt_bench.cli.select import run_select, show_selection
 
-    cluster = chosen(executor, profile, jobs)
+    cluster = chosen(request, executor, profile, jobs)
     check_retry(retry)
     if dry_run:
         show_selection(request, strategies, cluster)
@@ -148,7 +154,8 @@ def study(
     from ttt_bench.cli.cluster import chosen
     from ttt_bench.cli.study import run_study
 
-    run_study(which, request, jobs, device, figures, finetune_iterations, chosen(executor, profile, jobs))
+    cluster = chosen(request, executor, profile, jobs)
+    run_study(which, request, jobs, device, figures, finetune_iterations, cluster)
 
 
 app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED))
@@ -156,7 +163,7 @@ app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED)
 
 @app.command()
 def status(
-    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    name: Name = "main",
     out: Out = Path("results"),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per cell.")] = False,
 ) -> None:
@@ -168,7 +175,7 @@ def status(
 
 @app.command()
 def cancel(
-    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    name: Name = "main",
     out: Out = Path("results"),
 ) -> None:
     """Cancel a sweep's jobs on the cluster; everything finished stays."""
@@ -179,15 +186,13 @@ def cancel(
 
 @app.command()
 def report(
-    name: Annotated[str, typer.Argument(help="The sweep's name.")] = "main",
+    name: Name = "main",
     out: Out = Path("results"),
     metrics: Annotated[
         str,
         typer.Option(help="Metrics that enter Delta, TASK/METRIC, comma-separated; default: the first of each task."),
     ] = "",
-    fixed_step: Annotated[
-        int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")
-    ] = None,
+    fixed_step: FixedStep = None,
     budget: Annotated[
         str | None,
         typer.Option(help="At equal compute, e.g. 30x: forwards + 2 backwards of each image; into budget-30x."),
@@ -218,9 +223,7 @@ def leaderboard(
         Path | None, typer.Option(help="A CSV of published numbers: pair, method, metric, value, source.")
     ] = None,
     metrics: Annotated[str, typer.Option(help="Metrics that enter Delta, TASK/METRIC, comma-separated.")] = "",
-    fixed_step: Annotated[
-        int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")
-    ] = None,
+    fixed_step: FixedStep = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = False,
     to: Annotated[Path, typer.Option(help="Where to write.")] = Path("leaderboard"),
     task: TaskFiles = None,
@@ -235,7 +238,7 @@ def leaderboard(
 @app.command()
 def methods(
     name: Annotated[str, typer.Argument(help="Show this method's card.")] = "",
-    method: Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")] = None,
+    method: MethodFiles = None,
 ) -> None:
     """List the methods, or show one method's fidelity card."""
     from ttt_bench.cli.listings import show_methods
@@ -283,7 +286,7 @@ def parity(
 @app.command()
 def audit(
     names: Annotated[list[str], typer.Argument(help="Method names, or all.")],
-    method: Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")] = None,
+    method: MethodFiles = None,
     footprint: Annotated[bool, typer.Option(help="Also list what moved, and how far.")] = False,
 ) -> None:
     """Check that methods hold the plug-in contract: no label, no leak, exact reset, determinism."""

@@ -31,11 +31,11 @@ ProfileFile = Annotated[
 ]
 
 
-def chosen(executor: str, profile: Path | None, jobs: int = 0) -> Path | None:
-    """The profile to submit with; None for this machine.
+def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0) -> Profile | None:
+    """The profile to submit with, read before anything is said or done; None for this machine.
 
     Raises:
-        UserError: the options do not go together.
+        UserError: the options do not go together, or the profile cannot be read or gives a task too few cores.
     """
     if executor not in EXECUTORS:
         raise UserError(f"--executor {executor!r} is unknown.", did_you_mean(executor, EXECUTORS))
@@ -45,22 +45,27 @@ def chosen(executor: str, profile: Path | None, jobs: int = 0) -> Path | None:
         raise UserError("--profile is for --executor slurm.", "Add --executor slurm, or leave --profile out.")
     if executor == "slurm" and jobs > 1:
         raise UserError("--jobs is for this machine.", "On Slurm, array_parallelism in the profile decides.")
-    return profile
-
-
-def show_arrays(request: Request, plan: Plan, profile: Path, retry: str = "") -> None:
-    """Print exactly what ``sweep --executor slurm`` would submit of ``plan``; change nothing."""
+    if profile is None:
+        return None
     from ttt_bench.launch.slurm.profile import read_profile
+    from ttt_bench.launch.slurm.submit import check_room
+
+    read = read_profile(profile)
+    check_room(read, request.config.threads, request.config.train_processes)
+    return read
+
+
+def show_arrays(request: Request, plan: Plan, profile: Profile, retry: str = "") -> None:
+    """Print exactly what ``sweep --executor slurm`` would submit of ``plan``; change nothing."""
     from ttt_bench.launch.slurm.submit import prepare
     from ttt_bench.plan.work import lay_out
 
-    read = read_profile(profile)
-    prepared = prepare(lay_out(plan), request.context(), read, _retry(retry))
-    _print(request, prepared, read)
+    prepared = prepare(lay_out(plan), request.context(), profile, _retry(retry))
+    _print(request, prepared, profile)
     say_later(plan)
 
 
-def submit_sweep(request: Request, profile: Path, retry: str) -> None:
+def submit_sweep(request: Request, profile: Profile, retry: str) -> None:
     """Submit everything of a sweep that is missing, and return."""
     from ttt_bench.cli.sweep import remember
     from ttt_bench.plan.work import lay_out
@@ -82,21 +87,20 @@ def say_later(plan: Plan) -> None:
 
 
 def submit_works(
-    request: Request, works: list[Work], profile: Path, retry: str, before: Callable[[], None] = lambda: None
+    request: Request, works: list[Work], profile: Profile, retry: str, before: Callable[[], None] = lambda: None
 ) -> None:
     """Submit what of ``works`` is missing, and return; ``before`` is called when nothing stands against it."""
-    from ttt_bench.launch.slurm.profile import read_profile
     from ttt_bench.launch.slurm.submit import prepare, settle_lost, submit
     from ttt_bench.store.folder import SweepFolder
 
-    read, context, again = read_profile(profile), request.context(), _retry(retry)
+    context, again = request.context(), _retry(retry)
     settled = settle_lost(SweepFolder(request.folder), works, context)
     if settled.lost:
         _say(f"{len(settled.lost)} tasks had died without a word; their work is taken up again.")
     for fate in settled.stillborn[:MOST_FATES]:
         _say(f"ended before it began: {fate}")
-    prepared = prepare(works, context, read, again)
-    _print(request, prepared, read)
+    prepared = prepare(works, context, profile, again)
+    _print(request, prepared, profile)
     if prepared.unsure:
         raise UserError(
             f"squeue does not answer, and {prepared.unsure} pieces of work may still be queued from an earlier "
@@ -107,7 +111,7 @@ def submit_works(
     if not prepared.schedule.arrays:
         _say("Nothing to submit.")
         return
-    submission = submit(prepared, context, read, request.name, lambda text: _say(f"submitted {text}"))
+    submission = submit(prepared, context, profile, request.name, lambda text: _say(f"submitted {text}"))
     _say(
         f"Submission {submission.id}. `{_status(request)}` shows how far it is, `cancel` takes it back, "
         "`report` can be run at any time."

@@ -6,7 +6,7 @@ import codecs
 import io
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.text import Text
 
 from ttt_bench.errors import UserError
 from ttt_bench.names import printable
+
+if TYPE_CHECKING:
+    from ttt_bench.report.tables import TextTable
 
 PLAIN = "ttt_bench.plain"
 """Name of the error handler that writes what an encoding lacks as something a reader can still make out."""
@@ -63,6 +66,16 @@ def wide(width: int) -> PlainConsole:
 
 console = PlainConsole()
 errors = PlainConsole(stderr=True)
+
+
+def show_table(table: TextTable, screen: PlainConsole, notes: int | None = None) -> None:
+    """Print a table of texts, and below it its first ``notes`` notes; all of them where no number is given."""
+    from ttt_bench.report.terminal import plain_table
+
+    screen.show(plain_table(table))
+    for note in table.notes[:notes]:
+        screen.print(f"- {note}", style="dim")
+    screen.print()
 
 
 def fail(error: UserError) -> None:

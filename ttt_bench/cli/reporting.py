@@ -8,17 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from ttt_bench.choices import check_word
-from ttt_bench.cli.console import PlainConsole, console, warn, wide
+from ttt_bench.cli.console import PlainConsole, console, show_table, warn, wide
 from ttt_bench.errors import UserError
 from ttt_bench.files import UnwritableError
 from ttt_bench.names import file_name
 from ttt_bench.report.ending import Ending
 from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
-from ttt_bench.report.page.model import Section
 from ttt_bench.report.style import STYLES
 
 
@@ -91,6 +87,7 @@ def make_leaderboard(
     from ttt_bench.report import terminal_table, write_report
     from ttt_bench.report.ending import ending
     from ttt_bench.report.merging import contributions, merge
+    from ttt_bench.report.page.downloads import section_table
     from ttt_bench.report.published import published_section, read_published
     from ttt_bench.report.terminal import WIDTH
 
@@ -104,7 +101,7 @@ def make_leaderboard(
     screen.show(terminal_table(report, screen.width))
     sections = (contributions(report), *([published_section(report, numbers)] if numbers else []))
     for section in sections:
-        screen.show(section_table(section))
+        show_table(section_table(section), screen, notes=0)
     with console.status("Writing tables and the page"):
         written = write_report(report, target, figures=figures, command=command(), sections=sections)
     say_ending(written.paths, ending(report))
@@ -139,16 +136,6 @@ def compare_sweeps(
     page = (target or folders[0]) / f"compared-with-{file_name([folders[1].name], 80)}.html"
     write_page(a, page, command(), contrast_sections(found))
     console.print(f"page:    {page}", style="bold")
-
-
-def section_table(section: Section) -> Table:
-    """A section of the page on the terminal."""
-    table = Table(title=section.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in section.head:
-        table.add_column(head)
-    for row in section.rows:
-        table.add_row(*row)
-    return table
 
 
 def _check_there(folder: Path) -> None:

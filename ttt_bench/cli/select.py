@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from ttt_bench.cli.cluster import say_later, show_arrays, submit_works
-from ttt_bench.cli.console import PlainConsole, console, warn, wide
+from ttt_bench.cli.console import console, show_table, warn, wide
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.planning import left_out_lines, show_plan
 from ttt_bench.cli.sweep import in_rounds, remember, say
@@ -23,11 +20,13 @@ from ttt_bench.plan.release import delta_metrics
 from ttt_bench.plan.work import lay_out
 from ttt_bench.provenance import command
 from ttt_bench.report.runs import chosen_metrics
-from ttt_bench.report.tables import TextTable
 from ttt_bench.selection.ledger import Ledger
 from ttt_bench.selection.rounds import Compared, compared
 from ttt_bench.selection.strategies.catalogue import AnyStrategy, parse_strategies
 from ttt_bench.store.folder import SweepFolder
+
+if TYPE_CHECKING:
+    from ttt_bench.launch.slurm.profile import Profile
 
 WIDTH = 160
 
@@ -62,7 +61,7 @@ class Selection:
 
 
 def run_select(
-    request: Request, strategies: str, jobs: int, device: str, retry: bool, figures: bool, profile: Path | None
+    request: Request, strategies: str, jobs: int, device: str, retry: bool, figures: bool, profile: Profile | None
 ) -> None:
     """Do the trials that are missing, here or on a cluster; then say what each strategy chooses."""
     start = time.monotonic()
@@ -83,7 +82,7 @@ def run_select(
         sys.exit(1)
 
 
-def show_selection(request: Request, strategies: str, profile: Path | None) -> None:
+def show_selection(request: Request, strategies: str, profile: Profile | None) -> None:
     """Print what ``run_select`` would do and cost, or submit."""
     plan = Selection(request, strategies).plan()
     show_plan(request, plan, cost=profile is None)
@@ -100,27 +99,10 @@ def _report(selection: Selection, figures: bool) -> None:
     warn(found.ledger.warnings)
     screen = wide(WIDTH)
     for table in written.tables:
-        _show(table, screen)
+        show_table(table, screen, notes=1)
     if written.sentence:
         screen.print(Text(written.sentence, style="bold"))
     for path in written.paths:
         console.print(f"written: {path}")
     if not written.paths:
         console.print("No choice can be made yet: trials are missing.")
-
-
-def _show(table: TextTable, screen: PlainConsole) -> None:
-    shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, head in enumerate(table.head):
-        shown.add_column(head, justify="right" if place else "left")
-    for row in table.rows:
-        shown.add_row(*_styled(row))
-    screen.show(shown)
-    for note in table.notes[:1]:
-        screen.print(f"- {note}", style="dim")
-    screen.print()
-
-
-def _styled(row: Sequence[object]) -> list[Text]:
-    emphasis = {"": "", "bold": "bold", "oracle": "bright_black italic"}
-    return [Text(entry.text, emphasis[entry.emphasis]) for entry in row]  # type: ignore[attr-defined]

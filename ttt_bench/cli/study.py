@@ -8,13 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from ttt_bench.cli.cluster import submit_works
-from ttt_bench.cli.console import PlainConsole, console, warn, wide
+from ttt_bench.cli.console import console, show_table, warn, wide
 from ttt_bench.cli.options import Request
 from ttt_bench.cli.sweep import remember, say, work_off
 from ttt_bench.errors import UserError
@@ -22,12 +19,16 @@ from ttt_bench.measurements.catalogue import measures_of, stored
 from ttt_bench.plan.artifacts import pending
 from ttt_bench.plan.work import Adapt, Measure, Train, Work, lay_out, with_needs
 from ttt_bench.provenance import command
-from ttt_bench.report.tables import TextTable
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.studies.catalogue import UNNAMED, find_study
 from ttt_bench.studies.contract import Stored, Study
 from ttt_bench.studies.parts import Part
 from ttt_bench.studies.parts import Request as Places
+
+if TYPE_CHECKING:
+    from ttt_bench.launch.slurm.profile import Profile
+
+WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Job:
 
 
 def run_study(
-    name: str, request: Request, jobs: int, device: str, figures: bool, finetune: int | None, profile: Path | None
+    name: str, request: Request, jobs: int, device: str, figures: bool, finetune: int | None, profile: Profile | None
 ) -> None:
     """Do what of a study is missing, here or on a cluster; here, then write its tables and its figure."""
     start, job = time.monotonic(), _job(name, request, finetune)
@@ -98,24 +99,8 @@ def _report(job: Job, figures: bool) -> None:
     screen = wide(WIDTH)
     warn(there.warnings)
     for table in tables:
-        _show(table, screen)
+        show_table(table, screen)
     _say_where(paths)
-
-
-def _show(table: TextTable, screen: PlainConsole) -> None:
-    shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, head in enumerate(table.head):
-        shown.add_column(head, justify="right" if place else "left")
-    for row in table.rows:
-        shown.add_row(*(Text(entry.text, _EMPHASIS[entry.emphasis]) for entry in row))
-    screen.show(shown)
-    for note in table.notes:
-        screen.print(f"- {note}", style="dim")
-    screen.print()
-
-
-_EMPHASIS = {"": "", "bold": "bold", "oracle": "bright_black italic"}
-WIDTH = 160
 
 
 def _say_where(paths: Sequence[Path]) -> None:

@@ -64,6 +64,8 @@ class Needs:
     values: int = 2
     """Values per channel that a batch must have in the smallest maps: batch norm re-estimates nothing from one. 1: it
     copes, as it forwards several views of each image or adapts earlier stages only. Not asked of bn ``source``."""
+    stage: str = ""
+    """Name of the option that says which stage adapts last: ``values`` is asked of its maps; empty: of all maps."""
     unless: dict[str, Any] = field(default_factory=dict)
     """Nothing of this is needed where all these options have these values."""
 

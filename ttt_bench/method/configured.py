@@ -9,7 +9,7 @@ from typing import Any
 from ttt_bench.errors import UserError, did_you_mean
 from ttt_bench.method.card import PAPER_RECIPE, OptimizerSpec
 from ttt_bench.method.info import MethodInfo
-from ttt_bench.method.options import SETTINGS, Value, split_settings, text_of
+from ttt_bench.method.options import SETTINGS, Value, split_settings, with_settings
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,14 @@ class MethodCall:
         return {key: own[key] for key in self.info.source_options}
 
     @property
+    def last_stage(self) -> int:
+        """Which stage of the encoder adapts last, by the option that its needs name; 4, the last there is, without."""
+        return int(self.own[self.info.needs.stage]) if self.info.needs.stage else 4
+
+    @property
     def label(self) -> str:
         """Its name with what differs, as ``parse_methods`` reads it: ``tent(lr=0.0001)``."""
-        inside = ",".join(f"{key}={text_of(value)}" for key, value in self.changed.items())
-        return f"{self.name}({inside})" if inside else self.name
+        return with_settings(self.name, self.changed)
 
     def __str__(self) -> str:
         return self.label

@@ -235,6 +235,7 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
     named = {
         "source_options": info.source_options,
         "needs.unless": tuple(info.needs.unless),
+        "needs.stage": (info.needs.stage,) if info.needs.stage else (),
         "image_form": tuple(info.image_form.options) if info.image_form else (),
         "card.tunable": tuple(info.card.tunable),
         **{f"the accident {accident.switch}": tuple(accident.options) for accident in info.accidents},
@@ -245,6 +246,8 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
                 raise UserError(
                     f"{where}: {field} names {name!r}, which is no option.", did_you_mean(name, info.options)
                 )
+    if info.needs.stage and type(info.options[info.needs.stage]) is not int:
+        raise UserError(f"{where}: needs.stage names {info.needs.stage!r}, which is no whole number.")
     form = info.image_form.options if info.image_form else {}
     values = [info.needs.unless, form, *(accident.options for accident in info.accidents)]
     for option in info.declared:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ttt_bench.method.card import Needs
-from ttt_bench.method.options import text_of
+from ttt_bench.method.options import with_settings
 from ttt_bench.tasks import get_task
 
 
@@ -50,8 +50,8 @@ def unmet(
 
 def way_out(needs: Needs, name: str) -> str:
     """What to do where the method ``name`` misses something, as a hint."""
-    inside = ",".join(f"{key}={text_of(value)}" for key, value in needs.unless.items())
-    return f"Change that, leave {name} out of --methods" + (f", or use {name}({inside})." if inside else ".")
+    other = f", or use {with_settings(name, needs.unless)}." if needs.unless else "."
+    return f"Change that, leave {name} out of --methods{other}"
 
 
 _OUTPUTS = {

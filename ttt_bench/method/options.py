@@ -92,3 +92,13 @@ def text_of(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def settings_text(settings: Mapping[str, Value], between: str = ",") -> str:
+    """``lr=0.0001,queue=16``: settings as ``parse_methods`` reads them within parentheses."""
+    return between.join(f"{key}={text_of(value)}" for key, value in settings.items())
+
+
+def with_settings(name: str, settings: Mapping[str, Value]) -> str:
+    """``tent(lr=0.0001)``: a method with settings as ``parse_methods`` reads it; the bare name without any."""
+    return f"{name}({settings_text(settings)})" if settings else name

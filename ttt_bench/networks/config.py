@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ttt_bench.domains.normalisation import SCALINGS
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.files import sha256_of
 from ttt_bench.identity import ASIDE, counts
 
 IMAGENET_FILES = {
@@ -102,12 +102,19 @@ class NetworkConfig:
         """The stem of the backbone as it was published."""
         return "cifar" if self.backbone in CIFAR_BACKBONES else "imagenet"
 
-    def smallest_maps(self, size: tuple[int, int]) -> tuple[int, int] | None:
-        """(h, w) of the smallest maps that the encoder normalises by batch; None: it has none, or tells nobody here."""
+    def smallest_maps(self, size: tuple[int, int], stage: int = 4) -> tuple[int, int] | None:
+        """(h, w) of the smallest maps that the encoder normalises by batch; None: it has none, or tells nobody here.
+
+        Args:
+            size: (H, W) of the images.
+            stage: the last one that counts, 1 is the first; each map of HRNet is made of those of all branches.
+        """
         if not self.is_own or self.backbone == "resnet26_gn":
             return None
         stem = self.stem or self.own_stem
         halvings = 2 if self.backbone in CIFAR_BACKBONES else 3 if stem == "cifar" else 5
+        if self.backbone != "hrnet18":
+            halvings = min(halvings, stage - 1 if stem == "cifar" else stage + 1)
         height, width = (-(-side // 2**halvings) for side in size)
         return height, width
 
@@ -116,17 +123,10 @@ class NetworkConfig:
         path = Path(self.weights).expanduser()
         if self.weights in NAMED_WEIGHTS or not path.is_file():
             return self
-        return replace(self, content=_digest(path))
+        with path.open("rb") as file:
+            return replace(self, content=sha256_of(file))
 
     def counted(self) -> dict[str, Any]:
         """What decides a network, as plain values; files by their content, once it is known."""
         found = {f.name: getattr(self, f.name) for f in fields(self) if counts(f)}
         return {**found, "weights": f"sha256:{self.content[:16]}"} if self.content else found
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
+
+from ttt_bench.files import sha256_of
 
 
 def weights_folder() -> Path:
@@ -24,8 +25,5 @@ def is_broken(path: Path) -> bool:
     named = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
     if named is None:
         return False
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return not digest.hexdigest().startswith(named[1])
+        return not sha256_of(file).startswith(named[1])

@@ -155,12 +155,13 @@ def _lacking(config: SweepConfig, pair: Pair, protocol: str, call: MethodCall) -
     """
     call = call.on(pair.tasks)
     batch = smallest_batch(config, pair, protocol)
-    smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size)
-    lacking = unmet(call.info.needs, call.own, pair.tasks, batch, smallest)
+    needs = call.info.needs
+    smallest = None if call.info.bn == "source" else config.network.smallest_maps(config.size, call.last_stage)
+    lacking = unmet(needs, call.own, pair.tasks, batch, smallest)
     if lacking and not call.optional:
         raise UserError(
             f"{call.label} cannot run on {pair.name} ({protocol}): it needs {lacking}.",
-            f"{way_out(call.info.needs, call.name)}{_without_rest(config, _cut(config, pair), batch)}",
+            f"{way_out(needs, call.name)}{_without_rest(config, _cut(config, pair), batch)}",
         )
     return lacking
 
@@ -204,6 +205,7 @@ def _cell(
     call = accidents.applied(call.on(pair.tasks))
     info, source_options = call.info, call.source_part
     call.optimizer(recipe)  # refused here rather than after training
+    parts = _parts(config, pair)
     joint = (info.name, source_options, info.code) if training == "joint" and info.branch == "joint" else None
     available = pair.source.length("train")
     source = SourceSpec(
@@ -226,7 +228,7 @@ def _cell(
         branch=BranchSpec(source, info.name, source_options, info.code),
         target=pair.target.name,
         target_fingerprint=_fingerprint(pair.target),
-        target_samples=sum(part.samples for part in _parts(config, pair)),
+        target_samples=sum(part.samples for part in parts),
         method=info.name,
         options=call.options,
         recipe=recipe,
@@ -241,7 +243,7 @@ def _cell(
         input_noise=config.input_noise,
         scaling=accidents.scaling(accidents.target, pair.source.scaling),
         stream=config.stream,
-        parts=_parts(config, pair) if len(parts_of(pair.target)) > 1 else (),
+        parts=parts if len(parts) > 1 else (),
         order=accidents.order,
         threads=config.threads,
         changed=tuple(call.changed),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from ttt_bench.report.relations import over_all
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Run, chosen_metrics
 from ttt_bench.report.segments import segment_tables
+from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (
     TextTable,
@@ -144,11 +144,11 @@ def write_report(
         UserError: ``target`` cannot be written.
     """
     groups = report.groups
-    paths = _write_tables(report, target / "tables")
+    corrupted = kind_tables(groups)
+    paths = _write_tables(report, corrupted, target / "tables")
     paths += write_frames(groups, target)
     if figures:
-        # Figures are files: a backend that the user chose for windows must not even be looked for.
-        os.environ["MPLBACKEND"] = "agg"
+        draw_into_files()
         # matplotlib is only worth its import when something is drawn.
         from ttt_bench.report.figures import draw_all, draw_for_paper
 
@@ -159,7 +159,7 @@ def write_report(
 
     paths = [write_page(report, target / "index.html", command, sections), *paths]
     text = target / "report.md"
-    write_text(text, _page(report, [p.relative_to(target) for p in paths]))
+    write_text(text, _page(report, corrupted, [p.relative_to(target) for p in paths]))
     return replace(report, folder=target, paths=(paths[0], text, *paths[1:]))
 
 
@@ -180,7 +180,7 @@ def _tables(group: Group) -> list[TextTable]:
     ]
 
 
-def _write_tables(report: Report, folder: Path) -> list[Path]:
+def _write_tables(report: Report, corrupted: Sequence[TextTable], folder: Path) -> list[Path]:
     paths = []
     for group in report.groups:
         tables, title = report.tables[group.slug], f"{group.pair}: {group.block.title}"
@@ -194,7 +194,6 @@ def _write_tables(report: Report, folder: Path) -> list[Path]:
         rows = summary_frame([group])
         _write_csv(path, rows[[c for c in report.table.columns if c in rows]].dropna(axis=1, how="all"))
         paths.append(path)
-    corrupted = kind_tables(report.groups)
     if corrupted:
         title = "Over the kinds of corruption"
         write_text(folder / "kinds.md", f"# {title}\n\n{markdown(corrupted, level=2)}\n")
@@ -210,12 +209,12 @@ def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     write_atomically(path, lambda file: file.write(frame.to_csv(index=False).encode()))
 
 
-def _page(report: Report, files: Sequence[Path]) -> str:
+def _page(report: Report, corrupted: Sequence[TextTable], files: Sequence[Path]) -> str:
     lines = ["# Report", ""]
     lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in report.warnings]
     lines += [f"**{escape_markdown(report.verdict)}**", ""] if report.verdict else []
     pictures = [file for file in files if file.suffix == ".png"]
-    lines += _overview(report.groups)
+    lines += _overview(report.groups, corrupted)
     lines += [_embedded(file) for file in pictures if file.name.startswith("overview_")]
     for group in report.groups:
         title = escape_markdown(f"{group.block.title[:1].upper()}{group.block.title[1:]}")
@@ -229,7 +228,7 @@ def _page(report: Report, files: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _overview(groups: Sequence[Group]) -> list[str]:
+def _overview(groups: Sequence[Group], corrupted: Sequence[TextTable]) -> list[str]:
     """What holds over all pairs, before each pair's own table."""
     lines = []
     for block, members in by_block(groups).items():
@@ -239,7 +238,7 @@ def _overview(groups: Sequence[Group]) -> list[str]:
             lines.append(markdown([replace(table, title=title)], level=2))
     for what, table in over_all(groups):
         lines.append(markdown([replace(table, title=f"{table.title}: {what}" if what else table.title)], level=2))
-    return [*lines, markdown(kind_tables(groups), level=2)]
+    return [*lines, markdown(corrupted, level=2)]
 
 
 def _embedded(picture: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ttt_bench.method.options import text_of
+from ttt_bench.method.options import settings_text
 from ttt_bench.names import shown
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def choice_notes(rows: Sequence[Row]) -> tuple[str, ...]:
 def _chosen(choices: Mapping[Any, Mapping[str, Any]]) -> str:
     said: dict[str, list[str]] = {}
     for seed, choice in choices.items():
-        settings = ", ".join(f"{shown(key)}={text_of(value)}" for key, value in choice["settings"].items())
+        settings = shown(settings_text(choice["settings"], ", "))
         edge = ", at the edge of the grid" if choice["at_edge"] else ""
         said.setdefault(f"{settings} (x{choice['multiple']:.3g} of the published rate{edge})", []).append(str(seed))
     if len(said) == 1:
@@ -51,6 +51,6 @@ def _trail(choices: Mapping[Any, Mapping[str, Any]]) -> str:
 
 
 def _score(tried: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{shown(key)}={text_of(value)}" for key, value in tried["options"])
+    options = shown(settings_text(dict(tried["options"]), ", "))
     said = "diverged" if tried["score"] is None else f"{tried['score']:+.2f}"
     return f"({options}) {said}" if options else said

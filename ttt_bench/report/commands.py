@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttt_bench.method.options import text_of
+from ttt_bench.method.options import with_settings
 from ttt_bench.names import shown
 from ttt_bench.report.groups import Row
 from ttt_bench.report.runs import Run
@@ -35,6 +35,7 @@ def row_command(row: Row, asked: Mapping[str, str]) -> str:
         "--pairs": first.pair,
         "--methods": method_text(first),
         "--protocols": first.block.protocol,
+        "--stream": "" if first.block.stream == "iid" else first.block.stream,
         "--recipes": first.block.recipe,
         "--training": first.block.training,
         "--seeds": _seeds([scored.run for scored in row.runs]),
@@ -63,10 +64,12 @@ def _is_sweep(command: str) -> bool:
 
 
 def method_text(run: Run) -> str:
-    """``s4t(mask_ratio=0.5)``: the method with the options that differ from its defaults."""
-    changed = [key for key in run.cell.get("changed") or () if key in run.options]
-    inside = ",".join(f"{shown(key)}={shown(text_of(run.options[key]))}" for key in changed)
-    return f"{run.method}({inside})" if inside else run.method
+    """``s4t(mask_ratio=0.5)``: the method with the options that were asked for and differ from its defaults.
+
+    A setting that a strategy chose is not among them: the recipe ``tuned`` chooses it again.
+    """
+    asked = run.asked
+    return shown(with_settings(run.method, {key: asked[key] for key in run.cell.get("changed") or () if key in asked}))
 
 
 def _seeds(runs: Sequence[Run]) -> str:

@@ -37,11 +37,7 @@ class Match:
     @property
     def same_numbers(self) -> bool:
         """Whether all metrics agree at all steps, to seven digits."""
-        own, other = self.a.run.values, self.b.run.values
-        return own.keys() == other.keys() and all(
-            own[id].shape == other[id].shape and np.allclose(own[id], other[id], rtol=1e-7, atol=0, equal_nan=True)
-            for id in own
-        )
+        return not apart(self.a.run, self.b.run, rtol=1e-7, atol=0.0)
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,24 @@ def differences(a: Run, b: Run) -> tuple[Difference, ...]:
     own, other = _fields(a), _fields(b)
     keys = [key for key in dict.fromkeys([*own, *other]) if own.get(key, ABSENT) != other.get(key, ABSENT)]
     return tuple((key, _short(own.get(key, ABSENT)), _short(other.get(key, ABSENT))) for key in keys)
+
+
+def apart(a: Run, b: Run, rtol: float, atol: float) -> list[str]:
+    """Ids of the metrics that are not the same in two runs at some step, or that only one of them has.
+
+    Args:
+        a: a run.
+        b: another.
+        rtol: relative difference up to which two numbers are the same; NaN is the same as NaN.
+        atol: absolute difference that is added to it.
+    """
+
+    def alike(id: str) -> bool:
+        if id not in a.values or id not in b.values or a.values[id].shape != b.values[id].shape:
+            return False
+        return bool(np.allclose(a.values[id], b.values[id], rtol=rtol, atol=atol, equal_nan=True))
+
+    return [id for id in dict.fromkeys([*a.values, *b.values]) if not alike(id)]
 
 
 def _by_question(report: Report) -> dict[tuple[Any, ...], list[Scored]]:
@@ -124,8 +138,8 @@ def summary(found: Contrast) -> list[str]:
         f"Only in {found.a}: {len(found.only_a)}; only in {found.b}: {len(found.only_b)}."
     ]
     for (field, own, other), count in Counter(d for match in found.matches for d in match.differences).most_common(20):
-        apart = sum((field, own, other) in match.differences and not match.same_numbers for match in found.matches)
-        lines.append(f"{field}: {own} → {other} in {count} of {total} cells, {apart} of them with other numbers")
+        others = sum((field, own, other) in match.differences and not match.same_numbers for match in found.matches)
+        lines.append(f"{field}: {own} → {other} in {count} of {total} cells, {others} of them with other numbers")
     if unexplained:
         lines.append(f"{len(unexplained)} cells have other numbers though no field differs: {unexplained[0].name}, ...")
     return lines
@@ -136,7 +150,7 @@ def contrast_sections(found: Contrast) -> tuple[Section, ...]:
     show = number(2, signed=True)
     head = ("cell", "numbers", f"Δ last, {found.a}", f"Δ last, {found.b}", "difference", "fields that differ")
     rows: list[tuple[str, ...]] = []
-    for match in sorted(found.matches, key=_apart, reverse=True):
+    for match in sorted(found.matches, key=_gap, reverse=True):
         own, other = (float(s.delta[-1]) for s in (match.a, match.b))
         said = "; ".join(f"{field}: {a} → {b}" for field, a, b in match.differences) or "none"
         alike = "same" if match.same_numbers else "other"
@@ -147,11 +161,11 @@ def contrast_sections(found: Contrast) -> tuple[Section, ...]:
     return (Section("compared", title, " ".join(summary(found)[:1]), head, tuple(rows)),)
 
 
-def _apart(match: Match) -> float:
+def _gap(match: Match) -> float:
     gap = abs(float(match.a.delta[-1]) - float(match.b.delta[-1]))
     return gap if np.isfinite(gap) else 0.0
 
 
 def widest(found: Contrast, most: int = 15) -> Sequence[Match]:
     """The cells whose Delta differs most."""
-    return sorted((m for m in found.matches if not m.same_numbers), key=_apart, reverse=True)[:most]
+    return sorted((m for m in found.matches if not m.same_numbers), key=_gap, reverse=True)[:most]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class Row:
     def short(self) -> str:
         """The label without the names of the settings, for narrow tables that name them below."""
         return f"{self.method}({', '.join(value for _, value in self.variant)})" if self.variant else self.label
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is what methods are compared with, not a method."""
+        return self.method in (BASE, BN)
 
     @property
     def survivors(self) -> tuple[Scored, ...]:
@@ -84,6 +90,11 @@ class Group:
     """For names of files; no other table of the report has it."""
     uncertainty: Uncertainty = UNKNOWN
     """How sure its Deltas at the last step are."""
+
+    @cached_property
+    def controls(self) -> Mapping[str, Scored]:
+        """Surroundings of a run -> ``bn`` on the same images with the same seed; without those that collapsed."""
+        return {s.run.surroundings: s for row in self.rows if row.method == BN for s in row.survivors}
 
     @property
     def title(self) -> str:

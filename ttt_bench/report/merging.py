@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.names import shown
 from ttt_bench.report.build import score_runs
+from ttt_bench.report.contrast import apart
 from ttt_bench.report.groups import Group
 from ttt_bench.report.loading import load_runs, without_copies
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.runs import Array, Run
+from ttt_bench.report.runs import Run
 from ttt_bench.report.sweep_settings import Requests, read_requests
 
 MUST_AGREE = {
@@ -133,16 +132,10 @@ def _contradictions(found: Sequence[Origin]) -> list[str]:
         other, same = first.setdefault(canonical(run.cell), (folder, run))
         if same is run:
             continue
-        apart = [
-            id for id, values in run.values.items() if id not in same.values or not _alike(values, same.values[id])
-        ]
-        if apart:
+        differing = apart(run, same, rtol=1e-6, atol=1e-9)
+        if differing:
             warnings.append(
                 f"{run.method} on {run.pair}, seed {run.cell.get('seed')}, is in {other.name} and in {folder.name} "
-                f"with other numbers ({', '.join(apart)}); that of {other.name} counts."
+                f"with other numbers ({', '.join(differing)}); that of {other.name} counts."
             )
     return warnings
-
-
-def _alike(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True))

@@ -14,6 +14,7 @@ from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
 from ttt_bench.report.tables import MISSING, number
+from ttt_bench.report.uncertainty import DELTA as LAST_DELTA
 
 COLUMNS = ("pair", "method", "metric", "value")
 DELTA = "delta"
@@ -97,6 +98,6 @@ def _ours(report: Report, each: Published) -> tuple[float | None, int]:
 
 def _measured(group: Group, row: Row, metric: str) -> tuple[float | None, int] | None:
     if metric == DELTA:
-        return row.mean("last/delta"), 2
+        return row.mean(LAST_DELTA), 2
     wanted = next((m for m in group.metrics if m.id == metric), None)
     return None if wanted is None else (row.mean(f"last/{metric}") * wanted.scale, wanted.digits)

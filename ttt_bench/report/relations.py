@@ -11,12 +11,12 @@ from ttt_bench.report.groups import Group
 from ttt_bench.report.overview import by_block, gain_matrix
 from ttt_bench.report.runs import BASE, Block
 from ttt_bench.report.tables import MISSING, Entry, TextTable, number
+from ttt_bench.report.uncertainty import DELTA
 from ttt_bench.statistics.comparison import Ranks, kendall, mean_ranks
 from ttt_bench.statistics.correlation import Correlation, rank_correlation
 
 LEAST_PAIRS = 5
 """For a critical difference (Demsar 2006)."""
-DELTA = "last/delta"
 SYNC = (("sv", "SV", -1), ("dtw", "DTW", -1), ("cs", "CS", 1))
 """Key, name, and the sign that the claim of the S4T paper wants: less variance and distance, more similarity."""
 

@@ -68,8 +68,8 @@ def segment_tables(group: Group) -> list[TextTable]:
     forgotten = Column(FORGETTING, "forgetting (%) ↓", show, -1, controls_win=False)
     notes = (
         f"Δ on {group.pair.partition('->')[0]} images kept from training, after the stream, with the sign turned: 0 is "
-        "as before the stream, more is worse. A method predicts there as it does on the target: `bn` with the "
-        "statistics of each batch.",
+        "as before the stream, more is worse. A method predicts there as it does on the target: `bn` with the running "
+        "statistics that the stream left it with, `tent` with those of each batch.",
     )
     if not names:
         return [make_table(group, "What the stream leaves of the source", [forgotten], notes)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,3 +83,8 @@ def method_styles(labels: Sequence[str], order: Sequence[str]) -> dict[str, Meth
         line = _LINES[place // len(_COLOURS) % len(_LINES)]
         styles[name] = MethodStyle(_COLOURS[place % len(_COLOURS)], line, _MARKERS[place % len(_MARKERS)])
     return {label: styles[label] for label in labels}
+
+
+def draw_into_files() -> None:
+    """To be called before matplotlib is imported: a backend that the user chose for windows is not even looked for."""
+    os.environ["MPLBACKEND"] = "agg"

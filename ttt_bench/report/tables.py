@@ -287,7 +287,7 @@ def cost_table(group: Group) -> TextTable:
 
 def paired_table(group: Group) -> TextTable:
     """Every method against the leader in Delta at the last step, over the seeds both have."""
-    key = "last/delta"
+    key = LAST_DELTA
     able = [r for r in group.rows if not r.collapsed_steps and np.isfinite(r.mean(key))]
     if not able:
         return TextTable("Paired by seed", ("method", "n", "behind the leader"), (), ("No Δ to compare.",))

@@ -18,6 +18,7 @@ from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import (
     MISSING,
     Column,
+    Emphasis,
     TextTable,
     bold,
     delta_column,
@@ -26,6 +27,7 @@ from ttt_bench.report.tables import (
     sync_columns,
     tie_mark,
 )
+from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 
 if TYPE_CHECKING:
     from ttt_bench.report.result import Report
@@ -54,7 +56,7 @@ def terminal_table(report: Report, width: int = WIDTH) -> Table:
         same |= alike
         grid.add_row(_fitting(group, columns, width))
         for table in segment_tables(group)[:1]:
-            grid.add_row(_plain(table))
+            grid.add_row(plain_table(table))
         if said := _variants_line(group):
             grid.add_row(Text(said, style="dim"))
         if group.uncertainty.verdict and len(report.groups) > 1:
@@ -89,7 +91,7 @@ def _columns(group: Group) -> list[Column]:
 
 def _telling(group: Group, columns: Sequence[Column]) -> tuple[list[Column], set[str]]:
     """The columns without those that say in every row what Delta at the last step says, and a line about each."""
-    first = next(column for column in columns if column.key == "last/delta")
+    first = next(column for column in columns if column.key == DELTA)
     said = [first.show(row.mean(first.key)) for row in group.rows]
     alike = {
         column.head
@@ -101,7 +103,7 @@ def _telling(group: Group, columns: Sequence[Column]) -> tuple[list[Column], set
     return [column for column in columns if column.head not in alike], lines
 
 
-INTERVAL = "last/delta_bn_interval"
+INTERVAL = f"{DELTA_BN}_interval"
 """Key of a column that is no measure: the interval of the one before it."""
 DISPENSABLE = (INTERVAL, "dtw", "cs", "sv", "fixed/delta", "best/delta")
 """Keys of the columns that a narrow terminal goes without, the first one first; then the tasks, the last one first."""
@@ -119,14 +121,18 @@ def _fitting(group: Group, columns: Sequence[Column], width: int) -> Table:
     return table
 
 
-def _plain(table: TextTable) -> Table:
-    """A table of texts under its title, as it stands."""
+EMPHASIS: dict[Emphasis, str] = {"": "", "bold": "bold", "oracle": "bright_black italic"}
+"""How a terminal shows what stands out."""
+
+
+def plain_table(table: TextTable) -> Table:
+    """A table of texts under its title, as it stands; without its notes."""
     shown = Table(title=table.title, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD,
                   padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)  # fmt: skip
     for place, head in enumerate(table.head):
         shown.add_column(head, justify="right" if place else "left", no_wrap=not place)
     for row in table.rows:
-        shown.add_row(*(Text(entry.text, "bold" if entry.emphasis == "bold" else "") for entry in row))
+        shown.add_row(*(Text(entry.text, EMPHASIS[entry.emphasis]) for entry in row))
     return shown
 
 
@@ -174,6 +180,6 @@ def _name(row: Row, narrow: bool) -> Text:
 
 def _cell(row: Row, column: Column, wins: bool, mark: str) -> Text:
     text = column.show(row.mean(column.key))
-    if column.key == "last/delta" and np.isfinite(row.sd(column.key)):
+    if column.key == DELTA and np.isfinite(row.sd(column.key)):
         text += f"±{column.show(row.sd(column.key)).lstrip('+')}"
-    return Text(text + mark, "bright_black italic" if column.oracle else "bold" if wins else "")
+    return Text(text + mark, EMPHASIS["oracle" if column.oracle else "bold" if wins else ""])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ttt_bench.identity import identity
 from ttt_bench.metrics import gains
-from ttt_bench.report.runs import BASE, BN, Run
+from ttt_bench.report.runs import Run
 from ttt_bench.statistics.comparison import holm, seeds_needed, tie_group
 from ttt_bench.statistics.resampling import (
     RESAMPLES,
@@ -88,7 +88,7 @@ def assess(group: Group) -> Uncertainty:
     draws = _Draws(group)
     able = {row.label: row for row in group.rows if draws.of(row) is not None}
     best, tied = _best(able, draws)
-    over = {label: draws.over_bn(row) for label, row in able.items() if row.method not in (BASE, BN)}
+    over = {label: draws.over_bn(row) for label, row in able.items() if not row.is_control}
     # A mean over the survivors of a collapse does not describe its method.
     compared = {label: found for label, found in over.items() if found is not None and not able[label].collapsed_steps}
     adjusted = holm({label: found.p for label, found in compared.items()})
@@ -126,7 +126,7 @@ class _Draws:
                 found = self._of_run(item, weights, base)
                 if found is not None:
                     self.delta[item.run.cell_id] = found
-        self.bn = {s.run.surroundings: s for row in group.rows if row.method == BN for s in row.survivors}
+        self.controls = group.controls
 
     def _of_run(
         self, item: Scored, weights: dict[tuple[str, int], Array], base: dict[tuple[str, str, int], Array]
@@ -162,7 +162,7 @@ class _Draws:
 
     def over_bn(self, row: Row) -> Interval | None:
         """Delta minus the control's, over the seeds of the row; None if a control is missing."""
-        controls = [self.bn.get(s.run.surroundings) for s in row.survivors]
+        controls = [self.controls.get(s.run.surroundings) for s in row.survivors]
         pairs = []
         for item, control in zip(row.survivors, controls, strict=True):
             other = None if control is None else self.delta.get(control.run.cell_id)
@@ -202,7 +202,7 @@ def _said(group: Group, standings: Sequence[Standing], runs: int) -> str:
     missing = [
         row.label
         for row in group.rows
-        if row.method not in (BASE, BN) and not row.collapsed_steps and row.label not in {s.name for s in standings}
+        if not row.is_control and not row.collapsed_steps and row.label not in {s.name for s in standings}
     ]
     parts = [verdict(standings, runs)]
     parts += [f"Collapsed: {', '.join(gone)}."] if gone else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ttt_bench.method.info import MethodInfo
-from ttt_bench.method.options import Value, text_of
+from ttt_bench.method.options import Value, settings_text
 
 DECADES = (-6, -4, -2, 0, 2, 4)
 """The grid, in half-decades around the published rate: 0.001 to 100 times it."""
@@ -29,8 +29,7 @@ class Candidate:
     @property
     def label(self) -> str:
         """``x0.1``, ``x1 (queue=16)``."""
-        inside = ", ".join(f"{key}={text_of(value)}" for key, value in self.options)
-        return f"x{self.multiple:.3g}" + (f" ({inside})" if inside else "")
+        return f"x{self.multiple:.3g}" + (f" ({settings_text(dict(self.options), ', ')})" if self.options else "")
 
     @property
     def at_the_edge(self) -> bool:

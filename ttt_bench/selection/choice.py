@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ttt_bench.method.info import MethodInfo
-from ttt_bench.selection.candidates import GRID, PUBLISHED, Candidate
+from ttt_bench.selection.candidates import PUBLISHED, Candidate
 from ttt_bench.selection.evidence import Curve
 
 TIE = 1e-9
@@ -116,8 +116,3 @@ def best_with_step(curves: Mapping[Candidate, Curve], path: Iterable[Candidate])
         return PUBLISHED, -1
     chosen = best_of(peaks)
     return chosen, int(np.flatnonzero(curves[chosen] >= peaks[chosen] - TIE)[0])
-
-
-def is_grid(path: Iterable[Candidate]) -> bool:
-    """Whether the whole grid is in ``path``."""
-    return set(GRID) <= set(path)

@@ -5,13 +5,13 @@ A trial equals the final cell in everything but the settings tried and these ima
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttt_bench.cell.spec import TRIAL, Cell, TargetPart
 from ttt_bench.domains.catalogue import open_domain
+from ttt_bench.domains.corruptions.tables import kinds_in
 from ttt_bench.domains.pairs import ARROW
 from ttt_bench.errors import UserError
 from ttt_bench.method.info import MethodInfo
@@ -65,11 +65,6 @@ def target_place(cell: Cell) -> Place:
     return Place(
         TARGET, cell.target, cell.target_fingerprint, cell.target_samples, cell.split, cell.scaling, cell.parts, SIGNALS
     )
-
-
-def kinds_in(domain: str) -> frozenset[str]:
-    """Kinds of corruption that a domain's written name is made of."""
-    return frozenset(re.findall(r"\+([a-z_]+)\b", domain))
 
 
 def proxies_of(target: str) -> tuple[str, ...]:

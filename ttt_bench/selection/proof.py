@@ -16,6 +16,7 @@ import numpy as np
 from ttt_bench.cell.spec import Cell
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.contract import Split
+from ttt_bench.domains.corruptions.tables import kinds_in
 from ttt_bench.method.registry import parse_methods
 from ttt_bench.metrics import signals
 from ttt_bench.plan.plan import make_plan
@@ -25,7 +26,7 @@ from ttt_bench.selection.apart import Image, shared_images
 from ttt_bench.selection.candidates import GRID, Candidate
 from ttt_bench.selection.choice import best_of, last
 from ttt_bench.selection.ledger import Ledger, evidence_for
-from ttt_bench.selection.places import HELD_OUT, PROXIES, kinds_in, proxies_of
+from ttt_bench.selection.places import HELD_OUT, PROXIES, proxies_of
 from ttt_bench.selection.question import Question, among, questions_of
 from ttt_bench.selection.strategies.catalogue import STRATEGIES, AnyStrategy
 from ttt_bench.store.folder import SweepFolder

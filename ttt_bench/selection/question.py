@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from ttt_bench.cell.spec import TRIAL, Cell
@@ -11,6 +12,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.method import registry
 from ttt_bench.method.info import MethodInfo
+from ttt_bench.method.options import with_settings
 from ttt_bench.plan.plan import Plan
 from ttt_bench.selection.candidates import DECADES, GRID, HALVES, Candidate, tunes
 from ttt_bench.selection.places import CLEAN, Place, held_out_places, proxies_of, target_place
@@ -34,7 +36,7 @@ class Question:
     others: tuple[Question, ...] = ()
     """The same method and seed on other pairs; empty as long as ``among`` has not filled it."""
 
-    @property
+    @cached_property
     def target(self) -> Place:
         """The cell's own images."""
         return target_place(self.cell)
@@ -42,9 +44,7 @@ class Question:
     @property
     def method(self) -> str:
         """The method with what was asked of it, for rows."""
-        own = {key: self.cell.options[key] for key in self.cell.changed}
-        inside = ",".join(f"{key}={value}" for key, value in own.items())
-        return f"{self.cell.method}({inside})" if inside else self.cell.method
+        return with_settings(self.cell.method, {key: self.cell.options[key] for key in self.cell.changed})
 
     @property
     def series(self) -> str:
@@ -53,8 +53,15 @@ class Question:
         return canonical([cell.method, cell.options, cell.protocol, cell.training, cell.seed])
 
     def trial(self, place: Place, candidate: Candidate) -> Cell:
-        """A candidate on some images."""
-        return place.trial(self.cell, candidate, self.info)
+        """A candidate on some images: made once, as every strategy asks for the same trials and their ids."""
+        key = (place, candidate)
+        if key not in self._trials:
+            self._trials[key] = place.trial(self.cell, candidate, self.info)
+        return self._trials[key]
+
+    @cached_property
+    def _trials(self) -> dict[tuple[Place, Candidate], Cell]:
+        return {}
 
     def control(self, place: Place, name: str) -> Cell:
         """A control on some images."""

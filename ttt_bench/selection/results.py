@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ttt_bench.cell.spec import Cell
+from ttt_bench.method.options import settings_text
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import Run
 from ttt_bench.report.scoring import Scored, measure, score
@@ -252,5 +253,4 @@ def _named(question: Question, images: str) -> dict[str, Any]:
 
 
 def _text(candidate: Candidate, question: Question) -> str:
-    return ", ".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-                     for key, value in candidate.settings(question.info).items())  # fmt: skip
+    return settings_text(candidate.settings(question.info), ", ")

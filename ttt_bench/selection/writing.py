@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from ttt_bench.files import write_text
 from ttt_bench.names import file_names
 from ttt_bench.report.groups import MOST_SLUG
 from ttt_bench.report.markup import escape_markdown, latex, markdown
+from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.tables import TextTable
 from ttt_bench.selection.frames import write_frames
 from ttt_bench.selection.results import Panel, chosen_rows, panels, tried_rows
@@ -60,18 +60,13 @@ def write_selection(found: Compared, folder: Path, command: str, figures: bool) 
 
 
 def _draw(each: Sequence[Panel], found: Compared, target: Path, command: str) -> list[Path]:
-    # Figures are files: a backend that the user chose for windows must not even be looked for.
-    os.environ["MPLBACKEND"] = "agg"
-    import matplotlib
-
-    from ttt_bench.report.style import RC
+    draw_into_files()
+    from ttt_bench.report.figures.canvas import own_look
     from ttt_bench.selection.figures import draw_rates
 
     paths: list[Path] = []
     names = file_names(((panel.title,) for panel in each), MOST_SLUG)
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
+    with own_look():
         for name, panel in zip(names, each, strict=True):
             sketch = draw_rates(panel, found.ledger)
             paths += sketch.save(target / f"rates_{name}", command) if sketch else []

@@ -13,6 +13,7 @@ from ttt_bench.report.loading import left_out, read_run
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import BASE, Run, chosen_metrics
 from ttt_bench.report.scoring import Scored, score
+from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.studies.parts import Part
 
@@ -102,7 +103,7 @@ def beside_multi(multi: PartResult, singles: Mapping[str, PartResult]) -> list[G
         rows = [replace(row, label=f"{row.label}, multi") for row in group.rows]
         for row in rows:
             for scored in row.runs:
-                scored.measures[DELTA_MULTI] = scored.measures.get("last/delta", float("nan"))
+                scored.measures[DELTA_MULTI] = scored.measures.get(DELTA, float("nan"))
         if len(own) == len(group.metrics):
             rows += [_gathered(group, row, own) for row in group.rows]
         shown = sorted((row for row in rows if row.runs), key=lambda row: _rank(group, row))
@@ -132,7 +133,7 @@ def _gather(group: Group, members: Sequence[Scored], base: Run | None) -> Scored
     measures: dict[str, float] = {}
     for scored in members:
         measures |= {k: v for k, v in scored.measures.items() if k.startswith("last/")}
-    for key in ("last/delta", "last/delta_bn"):
+    for key in (DELTA, DELTA_BN):
         values = [scored.measures.get(key, float("nan")) for scored in members]
         measures[key] = sum(values) / len(values)
     gains = [_delta(scored, base) for scored in members]

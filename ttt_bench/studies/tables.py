@@ -24,6 +24,8 @@ from ttt_bench.report.tables import (
     metric_head,
     number,
 )
+from ttt_bench.report.uncertainty import DELTA as LAST_DELTA
+from ttt_bench.report.uncertainty import DELTA_BN as LAST_DELTA_BN
 from ttt_bench.studies.results import DELTA_CLEAN, DELTA_MULTI, GAIN, PartResult
 
 LAST, BEST = SELECTIONS[0], SELECTIONS[-1]
@@ -55,7 +57,7 @@ def gains_table(group: Group) -> TextTable:
 
 def _unranked(group: Group, table: TextTable) -> TextTable:
     """``table`` without bold where no variant can be told from ``bn``: there, the last digits would decide."""
-    distances = [abs(row.mean("last/delta_bn")) for row in variants(group)]
+    distances = [abs(row.mean(LAST_DELTA_BN)) for row in variants(group)]
     if not distances or not max(distances) < UNTOLD:
         return table
     rows = tuple(
@@ -76,9 +78,9 @@ def single_task_table(group: Group) -> TextTable:
 
 
 NOISE_PANELS = (
-    ("last/delta", "Δ, noisy base (%) ↑"),
+    (LAST_DELTA, "Δ, noisy base (%) ↑"),
     (DELTA_CLEAN, "Δ, clean base (%) ↑"),
-    ("last/delta_bn", DELTA_BN),
+    (LAST_DELTA_BN, DELTA_BN),
 )
 
 
@@ -90,7 +92,7 @@ def noise_tables(parts: Sequence[PartResult]) -> list[TextTable]:
         found = [(key, g) for key, g in scales if g is not None]
         for measure, head in NOISE_PANELS:
             rows = [(Entry(row.label), *(_across(g, row.label, measure) for _, g in found)) for row in group.rows]
-            notes = (*_lead(group), *_noise_reading(found)) if measure == "last/delta" else ()
+            notes = (*_lead(group), *_noise_reading(found)) if measure == LAST_DELTA else ()
             tables.append(
                 TextTable(
                     f"{_title(group)}: {head}", ("method, at noise scale", *(k for k, _ in found)), tuple(rows), notes
@@ -138,11 +140,11 @@ def reading(group: Group) -> tuple[str, ...]:
 
 
 def _against_bn(rows: Sequence[tuple[str, Row]]) -> list[str]:
-    known = [(label, row) for label, row in rows if np.isfinite(row.mean("last/delta_bn"))]
+    known = [(label, row) for label, row in rows if np.isfinite(row.mean(LAST_DELTA_BN))]
     if not known:
         return []
-    label, far = max(known, key=lambda item: abs(item[1].mean("last/delta_bn")))
-    distance, sd = far.mean("last/delta_bn"), far.sd("last/delta_bn")
+    label, far = max(known, key=lambda item: abs(item[1].mean(LAST_DELTA_BN)))
+    distance, sd = far.mean(LAST_DELTA_BN), far.sd(LAST_DELTA_BN)
     spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
     said = f"Farthest from `bn`: {label}, by {GAIN_SHOW(distance)}{spread} points of Δ."
     if abs(distance) < UNTOLD:
@@ -154,13 +156,13 @@ def _against_bn(rows: Sequence[tuple[str, Row]]) -> list[str]:
 
 
 def _between(rows: Sequence[tuple[str, Row]]) -> list[str]:
-    known = [(label, row) for label, row in rows if np.isfinite(row.mean("last/delta_bn"))]
+    known = [(label, row) for label, row in rows if np.isfinite(row.mean(LAST_DELTA_BN))]
     if len(known) < 2:
         return []
-    means = [row.mean("last/delta_bn") for _, row in known]
+    means = [row.mean(LAST_DELTA_BN) for _, row in known]
     if max(map(abs, means)) < UNTOLD:
         return []  # said already
-    spreads = [row.sd("last/delta_bn") for _, row in known]
+    spreads = [row.sd(LAST_DELTA_BN) for _, row in known]
     between, within = max(means) - min(means), max((s for s in spreads if np.isfinite(s)), default=float("nan"))
     if not np.isfinite(within):
         return [

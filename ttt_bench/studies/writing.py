@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
-
-from ttt_bench.report.style import RC
+from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.tables import TextTable
 from ttt_bench.studies.contract import Stored, Study
 from ttt_bench.studies.page import FOLDER, write_page
@@ -29,8 +27,11 @@ def write_study(study: Study, stored: Stored, command: str, figures: bool) -> tu
         return [], ()
     paths = []
     if figures:
+        draw_into_files()
+        from ttt_bench.report.figures.canvas import own_look
+
         title = f"{study.title} (the paper's {study.paper.replace(' (', ', ').rstrip(')')})"
-        with matplotlib.rc_context(RC):
+        with own_look():
             # The whole command stands on the page; it is longer than a figure is wide.
             sketch = study.draw(title, stored)
             paths = sketch.save(stored.folder / FOLDER / "figure", f"python -m ttt_bench study {study.name}")

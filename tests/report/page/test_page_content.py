@@ -119,6 +119,22 @@ def test_options_off_their_default_stand_in_the_command(tmp_path):
     assert said[said.index("--seeds") + 1] == "4,"
 
 
+def test_the_command_of_a_tuned_row_asks_for_the_recipe_not_for_what_it_chose(tmp_path):
+    options = {"lr": 0.01, "mask_ratio": 0.5}
+    tried = {"half": 2, "options": [], "score": 1.0, "collapsed": False}
+    choice = {
+        "strategy": "source-shift", "settings": {"lr": 0.01}, "multiple": 10.0, "at_edge": False, "tried": [tried],
+    }  # fmt: skip
+    made = synthetic.trajectory(
+        "s4t", {"semseg": [0.3, 0.4]}, options=options, recipe="tuned", extra={"choice": choice, "stream": "correlated"}
+    )
+    said = shlex.split(row_of(describe(swept(tmp_path, made), ""), "s4t").command)
+    given = dict(zip(said[4::2], said[5::2], strict=True))
+    assert given["--methods"] == "s4t(mask_ratio=0.5)"
+    assert given["--recipes"] == "tuned"
+    assert given["--stream"] == "correlated"
+
+
 def test_no_text_ends_the_script_that_holds_it():
     hostile = "</script><script>alert(1)</script><!--\u2028&"
     written = as_json({"a": hostile})

@@ -10,6 +10,7 @@ its radius may be none at all.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ttt_bench.errors import UserError, did_you_mean
@@ -170,6 +171,12 @@ def parameters_for(kind: str, severity: int, size: tuple[int, int], moves: bool 
     if kind == "glass_blur":  # displacements are whole pixels, and without any there is no glass
         scaled[1] = max(1, round(scaled[1]))
     return tuple(scaled)
+
+
+def kinds_in(domain: str) -> frozenset[str]:
+    """Kinds that a domain's written name is made of: ``fog`` of ``rooms/studio+fog:3`` and of ``cifar10c/fog-5``."""
+    written = re.findall(r"\+([a-z_]+)\b|/([a-z_]+)-[1-5]\b", domain)
+    return frozenset(kind for pair in written for kind in pair if kind in KINDS)
 
 
 def check_corruption(kind: str, severity: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ttt_bench.domains.pixels.opening import look_at, open_file
 from ttt_bench.errors import UserError
-from ttt_bench.files import write_text
+from ttt_bench.files import sha256_of, write_text
 from ttt_bench.identity import identity
 
 Marks = tuple[int, int, int, int]
@@ -64,11 +63,8 @@ def _marks(path: Path) -> Marks:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     with open_file(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(file)
 
 
 def memory_folder() -> Path | None:

@@ -57,8 +57,7 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     Raises:
         UserError: the profile gives a task fewer cores or GPUs than the plan's threads and processes.
     """
-    _check_cores(context, profile)
-    _check_processes(works, context, profile)
+    check_room(profile, context.threads, max((w.source.processes for w in works if isinstance(w, Train)), default=1))
     folder = SweepFolder(context.folder)
     now = standing(works, context)
     queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
@@ -73,27 +72,26 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     )
 
 
-def _check_cores(context: Context, profile: Profile) -> None:
+def check_room(profile: Profile, threads: int, processes: int) -> None:
+    """Refuse a profile that gives a worker fewer cores than ``threads``, or a training less than ``processes`` need.
+
+    Raises:
+        UserError: it does.
+    """
     workers = max(1, profile.gpus)
     each = max(1, profile.cpus // workers)
-    if context.threads > each:
+    if threads > each:
         shared = f", {each} for each of {workers} workers" if workers > 1 else ""
         raise UserError(
-            f"--threads {context.threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
-            f"Write cpus = {context.threads * workers} into the profile, or give fewer threads.",
+            f"--threads {threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
+            f"Write cpus = {threads * workers} into the profile, or give fewer threads.",
         )
-
-
-def _check_processes(works: Sequence[Work], context: Context, profile: Profile) -> None:
-    count = max((work.source.processes for work in works if isinstance(work, Train)), default=1)
-    if count == 1:
-        return
     key, given, needed = (
-        ("gpus", profile.gpus, count) if profile.gpus else ("cpus", profile.cpus, count * context.threads)
+        ("gpus", profile.gpus, processes) if profile.gpus else ("cpus", profile.cpus, processes * threads)
     )
-    if needed > given:
+    if processes > 1 and needed > given:
         raise UserError(
-            f"--train-processes {count}: {profile.name} gives a task {given} {key}, a training needs {needed}.",
+            f"--train-processes {processes}: {profile.name} gives a task {given} {key}, a training needs {needed}.",
             f"Write {key} = {needed} into the profile, or give fewer processes.",
         )
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import matplotlib
-
 from ttt_bench.names import file_names
 from ttt_bench.report.figures import paper
-from ttt_bench.report.figures.canvas import Sketch
+from ttt_bench.report.figures.canvas import Sketch, own_look
 from ttt_bench.report.figures.compute import draw_compute
 from ttt_bench.report.figures.curves import draw_stream, draw_trajectories
 from ttt_bench.report.figures.differences import draw_differences
@@ -24,7 +22,7 @@ from ttt_bench.report.groups import MOST_SLUG, Group
 from ttt_bench.report.loading import Progress
 from ttt_bench.report.overview import by_block
 from ttt_bench.report.paper import paper_order
-from ttt_bench.report.style import RC, MethodStyle, method_styles
+from ttt_bench.report.style import MethodStyle, method_styles
 
 __all__ = ["draw_all", "draw_for_paper"]
 
@@ -35,9 +33,7 @@ Draw = Callable[[], Sketch | None]
 def draw_for_paper(groups: Sequence[Group], folder: Path, command: str) -> list[Path]:
     """Draw trajectories and differences to ``bn`` as PDF for a paper; the files written."""
     paths = []
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC | paper.RC)
+    with own_look(paper.RC):
         for name, draw in paper.paper_figures(groups, _styles(groups)):
             figure = draw()
             if figure is not None:
@@ -64,10 +60,7 @@ def draw_all(groups: Sequence[Group], folder: Path, command: str, progress: Prog
     """
     jobs = list(_jobs(groups, _styles(groups)))
     paths: list[Path] = []
-    # The user's own settings (matplotlibrc) are for the user's figures: these look the same everywhere.
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
+    with own_look():
         for done, (name, draw) in enumerate(jobs, start=1):
             sketch = draw()
             if sketch is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -16,9 +19,22 @@ from matplotlib.figure import Figure
 from ttt_bench.files import write_atomically
 from ttt_bench.identity import identity
 from ttt_bench.report.groups import Group
-from ttt_bench.report.style import DPI
+from ttt_bench.report.style import DPI, RC
 
 Array = npt.NDArray[np.float64]
+
+
+@contextmanager
+def own_look(more: Mapping[Any, Any] = MappingProxyType({})) -> Iterator[None]:
+    """While open, figures look the same everywhere: a user's settings (matplotlibrc) are for the user's figures.
+
+    Args:
+        more: settings of matplotlib in place of those of ``style.RC``.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**RC, **more})
+        yield
 
 
 @dataclass(frozen=True)

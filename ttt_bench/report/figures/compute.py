@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from ttt_bench.report.figures.canvas import Array, Sketch, cells_of, heading, robust_limits
 from ttt_bench.report.figures.curves import legend_handles
 from ttt_bench.report.groups import Group, Row
-from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.style import WIDTH, MethodStyle
 
 Styles = Mapping[str, MethodStyle]
@@ -24,7 +23,7 @@ def draw_compute(groups: Sequence[Group], styles: Styles) -> Sketch | None:
         return None
     across = min(len(shown), 2)
     lines = -(-len(shown) // across)
-    rows = list({row.label: row for group in shown for row in group.rows if row.method not in (BASE, BN)}.values())
+    rows = list({row.label: row for group in shown for row in group.rows if not row.is_control}.values())
     columns = max(1, min(len(rows), 6, int(WIDTH / (0.55 + 0.06 * max(len(row.label) for row in rows)))))
     foot = 0.2 + 0.16 * -(-len(rows) // columns)
     height = 0.65 + foot + 2.3 * lines
@@ -42,23 +41,25 @@ def draw_compute(groups: Sequence[Group], styles: Styles) -> Sketch | None:
         left=0.085 if across > 1 else 0.13, right=0.985, bottom=(foot + 0.4) / height, top=1 - 0.6 / height,
         wspace=0.2, hspace=0.45,
     )  # fmt: skip
-    said = "from left to right the steps of each method, mean over seeds; 1x: one forward of each image"
+    said = "from left to right the steps of each method, minus bn at the same step; 1x: one forward of each image"
     heading(figure, "Gain over bn against spent compute", f"{groups[0].block.title}; {said}")
     return Sketch(figure, f"Compute: {groups[0].block.title}", cells_of(shown))
 
 
 def _curve(group: Group, row: Row) -> tuple[Array, Array] | None:
-    """Spent work and Delta over ``bn`` at each step, mean over the seeds; None where there is none."""
-    controls = {s.run.surroundings: s for r in group.rows if r.method == BN for s in r.survivors}
-    if row.method in (BASE, BN) or not row.survivors:
+    """Spent work and Delta minus ``bn``'s at the same step, mean over the seeds; None where there is none."""
+    if row.is_control or not row.survivors:
         return None
     curves = []
     for scored in row.survivors:
-        control = controls.get(scored.run.surroundings)
-        if control is None or not np.array_equal(scored.run.steps, row.survivors[0].run.steps):
+        control, steps = group.controls.get(scored.run.surroundings), scored.run.steps
+        if control is None or not np.array_equal(steps, row.survivors[0].run.steps):
             return None
-        # The control does not move: what it gains by its last step is what it gains.
-        curves.append((scored.run.spent, scored.delta - control.delta[-1]))
+        # Within a budget the control, whose updates cost less, goes on for longer.
+        there = np.isin(control.run.steps, steps)
+        if there.sum() < len(steps):
+            return None
+        curves.append((scored.run.spent, scored.delta - control.delta[there]))
     spent, over = (np.mean(side, axis=0) for side in zip(*curves, strict=True))
     return (spent, over) if np.isfinite(spent).all() and spent[-1] > 0 else None
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.figures.curves import STEP_MEANS, Curve, Styles, draw_panel, finish, values_of
 from ttt_bench.report.groups import Group
-from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH
 from ttt_bench.report.tables import metric_head
@@ -21,22 +20,20 @@ Panel = tuple[str, Curve, float]
 
 def compared(group: Group) -> Group | None:
     """The group without its controls; None where no row has a control to compare with."""
-    rows = tuple(row for row in group.rows if row.method not in (BASE, BN))
-    known = _controls(group)
-    able = any(scored.run.surroundings in known for row in rows for scored in row.runs)
+    rows = tuple(row for row in group.rows if not row.is_control)
+    able = any(scored.run.surroundings in group.controls for row in rows for scored in row.runs)
     return replace(group, rows=rows) if able and group.metrics else None
 
 
 def difference_panels(group: Group) -> list[Panel]:
     """A panel per metric and one for Delta; up is better in each."""
-    controls = _controls(group)
     panels: list[Panel] = []
     for metric in group.metrics:
         sign = 1.0 if metric.higher_is_better else -1.0
         unit = f" ({metric.unit})" if metric.unit else ""
         name = metric_head(metric).rsplit(" ", 1)[0].removesuffix(unit)
-        panels.append((f"{name}:\ngain over bn{unit} ↑", _minus(controls, values_of(metric.id)), sign * metric.scale))
-    panels.append(("Δ − bn\n(points) ↑", _minus(controls, lambda s: (s.run.steps, s.delta)), 1.0))
+        panels.append((f"{name}:\ngain over bn{unit} ↑", _minus(group, values_of(metric.id)), sign * metric.scale))
+    panels.append(("Δ − bn\n(points) ↑", _minus(group, lambda s: (s.run.steps, s.delta)), 1.0))
     return panels
 
 
@@ -56,13 +53,9 @@ def draw_differences(group: Group, styles: Styles) -> Sketch | None:
     return Sketch(figure, f"{group.pair}: over bn, {group.block.title}", cells_of([group]))
 
 
-def _controls(group: Group) -> dict[str, Scored]:
-    return {s.run.surroundings: s for row in group.rows if row.method == BN for s in row.survivors}
-
-
-def _minus(controls: dict[str, Scored], curve: Curve) -> Curve:
+def _minus(group: Group, curve: Curve) -> Curve:
     def difference(scored: Scored) -> tuple[np.ndarray, np.ndarray]:
-        control = controls.get(scored.run.surroundings)
+        control = group.controls.get(scored.run.surroundings)
         x, y = curve(scored)
         if control is None or not np.array_equal(curve(control)[0], x):
             return np.empty(0), np.empty(0)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, robust_limits
 from ttt_bench.report.groups import Group
 from ttt_bench.report.relations import ranks_of
-from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.style import WIDTH, MethodStyle
 from ttt_bench.report.uncertainty import DELTA_BN
 from ttt_bench.statistics.comparison import ALPHA, Ranks
@@ -26,7 +25,7 @@ def draw_forest(groups: Sequence[Group], styles: Styles) -> Sketch | None:
     shown = [group for group in groups if any(row.over_bn is not None for row in group.uncertainty.rows.values())]
     if not shown:
         return None
-    labels = list(dict.fromkeys(r.label for g in shown for r in g.rows if r.method not in (BASE, BN)))
+    labels = list(dict.fromkeys(r.label for g in shown for r in g.rows if not r.is_control))
     across = min(len(shown), MOST_ACROSS)
     lines = -(-len(shown) // across)
     names = 0.06 * max(map(len, labels)) + 0.15

@@ -22,9 +22,9 @@ from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, label_poi
 from ttt_bench.report.groups import Group
 from ttt_bench.report.runs import BASE
 from ttt_bench.report.style import WIDTH, MethodStyle
+from ttt_bench.report.uncertainty import DELTA
 
 Styles = Mapping[str, MethodStyle]
-DELTA = "last/delta"
 _NICE = (1.0, 2.0, 5.0)
 _PANELS = (
     ("sv", "step variance ↓ (squared steps)"),

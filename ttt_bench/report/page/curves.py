@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page.model import Curve, Series
-from ttt_bench.report.runs import BN
 from ttt_bench.report.scoring import Scored
 
 Array = npt.NDArray[np.float64]
@@ -45,8 +44,7 @@ def row_curves(group: Group, row: Row, steps: Array) -> tuple[Curve, ...]:
 
 def over_bn(group: Group, row: Row, steps: Array) -> tuple[Curve, ...]:
     """The same minus the control's on the same images and seed; empty where a seed has none."""
-    control = {s.run.surroundings: s for r in group.rows if r.method == BN for s in r.survivors}
-    pairs = [(s, control.get(s.run.surroundings)) for s in row.survivors]
+    pairs = [(s, group.controls.get(s.run.surroundings)) for s in row.survivors]
     known = [(own, other) for own, other in pairs if other is not None]
     if not known or len(known) < len(pairs):
         return ()

@@ -17,11 +17,13 @@ def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, A
         for group in report.groups
         for number, table in enumerate(report.tables[group.slug], start=1)
     ]
-    for section in sections:
-        rows = tuple(tuple(map(Entry, row)) for row in section.rows)
-        table = TextTable(section.title, section.head, rows, (section.said,) if section.said else ())
-        found.append(_table(table, section.id, "", ""))
-    return found
+    return [*found, *(_table(section_table(section), section.id, "", "") for section in sections)]
+
+
+def section_table(section: Section) -> TextTable:
+    """A section of the page as a table, what is said of it as its note."""
+    rows = tuple(tuple(map(Entry, row)) for row in section.rows)
+    return TextTable(section.title, section.head, rows, (section.said,) if section.said else ())
 
 
 def _table(table: TextTable, name: str, of: str, slug: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page import model
 from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, series, steps_of
 from ttt_bench.report.page.pictures import shots_of
-from ttt_bench.report.runs import BASE, BN, Block
+from ttt_bench.report.runs import Block
 from ttt_bench.report.scoring import COLLAPSE_DELTA, Scored, stream_delta
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import collapsed_text, metric_head
@@ -70,7 +70,7 @@ def _row(group: Group, row: Row, steps: Array, look: int, asked: Mapping[str, st
         label=row.label,
         method=row.method,
         look=look,
-        control=row.method in (BASE, BN),
+        control=row.is_control,
         seeds=len(row.runs),
         survivors=len(row.survivors),
         collapse=collapsed_text(row) if row.collapsed_steps else "",

@@ -16,6 +16,7 @@ from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.style import MethodStyle, method_styles
+from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 from ttt_bench.studies.figures.layout import (
     BASE_COLOUR,
     BN_COLOUR,
@@ -43,7 +44,7 @@ def draw_ratios(title: str, groups: Sequence[Group]) -> Sketch:
     labels = list(dict.fromkeys(_series(row) for group in groups for row in variants(group)))
     styles = method_styles(labels, paper_order())
     for line, group in zip(axes, groups, strict=True):
-        keys = [(f"{GAIN}{m.task}", f"{m.task} gain (%) ↑") for m in group.metrics] + [("last/delta", "Δ (%) ↑")]
+        keys = [(f"{GAIN}{m.task}", f"{m.task} gain (%) ↑") for m in group.metrics] + [(DELTA, "Δ (%) ↑")]
         for panel, (key, head) in zip(line, keys, strict=False):
             panel.set_title(head)
             shown = [_level(panel, group, method, key) for method in (BASE, BN)][1:]
@@ -74,7 +75,7 @@ def draw_noise(title: str, parts: Sequence[PartResult]) -> Sketch:
             panel.set_title(head)
             values: list[float] = []
             for label in labels:
-                if measure == "last/delta_bn" and label == BASE:
+                if measure == DELTA_BN and label == BASE:
                     continue  # its distance is bn's gain, which would flatten the others'
                 found = [(x, r) for x, g in members if g for r in g.rows if r.label == label]
                 values += _curve(panel, [x for x, _ in found], [r for _, r in found], measure, styles[label])

@@ -13,6 +13,7 @@ from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE, BN
 from ttt_bench.report.tables import metric_head
+from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 from ttt_bench.studies.figures.layout import (
     BASE_COLOUR,
     BN_COLOUR,
@@ -37,19 +38,19 @@ def draw_variants(title: str, groups: Sequence[Group]) -> Sketch:
     figure, axes = panels(len(groups), 2, ROW * (lines + 0.6), left=1.55, legend=LEGEND, wspace=0.12, gap=0.75)
     for (left, right), group in zip(axes, groups, strict=True):
         rows = variants(group)
-        for panel, key in ((left, "last/delta"), (right, "last/delta_bn")):
+        for panel, key in ((left, DELTA), (right, DELTA_BN)):
             _points(panel, rows, key, POINT)
             _names(panel, [row.label for row in rows] if panel is left else [], len(rows))
         levels = [(BASE, BASE_COLOUR, (0, (6, 2))), (BN, BN_COLOUR, "-")]
         for method, colour, line in levels:
             control = group.row(method)
-            if control is not None and np.isfinite(control.mean("last/delta")):
-                left.axvline(control.mean("last/delta"), color=colour, ls=line, lw=0.9, zorder=1)
+            if control is not None and np.isfinite(control.mean(DELTA)):
+                left.axvline(control.mean(DELTA), color=colour, ls=line, lw=0.9, zorder=1)
         right.axvline(0.0, color=BN_COLOUR, lw=0.9, zorder=1)
         left.set_xlabel("Δ over base (%) ↑", labelpad=1.5)
         right.set_xlabel("Δ−bn (points) ↑", labelpad=1.5)
         left.set_title(name_of(group, groups), loc="left")
-        right.set_xlim(*padded([0.0, *_all(rows, "last/delta_bn")]))
+        right.set_xlim(*padded([0.0, *_all(rows, DELTA_BN)]))
     entitle(figure, title, groups, "small dots: one seed each; large: their mean")
     legend_below(figure, [
         Line2D([], [], color=POINT, marker="o", ls="", ms=5, label="mean of a variant"),
