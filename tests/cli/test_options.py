@@ -26,7 +26,7 @@ FROZEN = {
     "doctor": "data out",
     "parity": "failures-only",
     "audit": "footprint method",
-    "bench": "compile config device json precision repeats",
+    "bench": "architecture backbone batch-size compile config device json network precision repeats size track",
     "data check": "all domain every",
     "data prepare": "",
 }

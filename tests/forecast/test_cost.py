@@ -5,7 +5,17 @@ import hashlib
 import pytest
 from tiny_sweep import TINY
 
-from ttt_bench.forecast.cost import REFERENCE_SECONDS, cost_of, encoder_seconds, span, stated_forecast
+from ttt_bench.forecast.arithmetic import multiply_adds
+from ttt_bench.forecast.cost import (
+    MULTIPLY_ADDS,
+    REFERENCE_SECONDS,
+    cost_of,
+    counted_seconds,
+    encoder_seconds,
+    is_listed,
+    span,
+    stated_forecast,
+)
 from ttt_bench.forecast.forecast import Forecast
 from ttt_bench.method.registry import parse_methods
 from ttt_bench.networks.config import IMAGENET_FILES, NetworkConfig
@@ -35,6 +45,51 @@ def test_the_papers_configuration_is_the_reference():
         encoder_seconds(NetworkConfig("resnet10"), (64, 64), 8)
         > encoder_seconds(NetworkConfig("resnet10"), (128, 128), 8) / 4
     ), "small images are dearer by the pixel"
+
+
+@pytest.mark.parametrize(
+    ("listed", "alike"),
+    [("resnet18", "timm:resnet18"), ("resnet50", "timm:resnet50"), ("resnet26", "resnet26")],
+)
+def test_what_is_counted_is_what_the_table_says(listed, alike):
+    if alike.startswith("timm:"):
+        pytest.importorskip("timm")
+    size = (32, 32) if listed == "resnet26" else (224, 224)
+    source = plan(network=NetworkConfig(alike), size=size, seeds=(0,)).sources[0]
+    adds = multiply_adds(source)
+    if listed in MULTIPLY_ADDS:
+        assert adds == pytest.approx(MULTIPLY_ADDS[listed], rel=0.06), "the light heads are counted too"
+    assert counted_seconds(adds, size, 8) == pytest.approx(encoder_seconds(NetworkConfig(listed), size, 8), rel=0.06)
+
+
+def test_networks_that_no_table_lists_are_counted_and_that_is_said(tmp_path):
+    assert not any(
+        is_listed(NetworkConfig(backbone, architecture=architecture))
+        for backbone, architecture in (("hrnet18", "multitask"), ("resnet50", "mtinet"), ("timm:resnet18", "multitask"))
+    )
+    light, dense = (
+        stated_forecast(
+            plan("tent", network=NetworkConfig("resnet18", architecture=architecture), seeds=(0,)),
+            SweepFolder(tmp_path),
+        )
+        for architecture in ("multitask", "mtinet")
+    )
+    assert dense.default > 1.2 * light.default, "MTI-Net's decoder counts"
+    assert "counted" not in light.basis
+    assert "mtinet on resnet18 has" in dense.basis
+    assert "multiply-adds per image, counted" in dense.basis
+
+
+def test_a_network_that_cannot_be_counted_is_named(tmp_path, monkeypatch):
+    def fail(_source):
+        raise RuntimeError("no such layer\nmore")
+
+    monkeypatch.setattr("ttt_bench.forecast.arithmetic.multiply_adds", fail)
+    made = plan("tent", network=NetworkConfig("hrnet18"), seeds=(0,))
+    forecast = stated_forecast(made, SweepFolder(tmp_path))
+    said = "the arithmetic of hrnet18 could not be counted (no such layer), ResNet-50's stands for it"
+    assert said in forecast.basis
+    assert forecast.training == pytest.approx(2 * 1.3 * encoder_seconds(NetworkConfig("resnet50"), (256, 256), 8))
 
 
 def test_hours_are_iterations_times_the_stated_figure(tmp_path):

@@ -9,18 +9,17 @@ import torch
 from rich.table import Table
 
 from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
-from ttt_bench.bench.config import BenchConfig, bench_config
+from ttt_bench.bench.config import BenchConfig
 from ttt_bench.bench.harness import harness_costs
 from ttt_bench.bench.subjects import (
     ENCODER_BOTH,
     ENCODER_FORWARD,
     Subject,
+    able_subjects,
     encoder_subjects,
-    method_subjects,
 )
 from ttt_bench.bench.timing import Progress, Timing, matrix_peak, peak_memory, time_interleaved
 from ttt_bench.machine import reuse_freed_memory
-from ttt_bench.method import registry
 from ttt_bench.provenance import provenance
 
 
@@ -53,7 +52,10 @@ class BenchResult:
     encoder_memory: int
     peak: float
     methods: tuple[MethodCost, ...]
-    harness: dict[str, float]
+    left_out: dict[str, str]
+    """Methods that cannot work on this network, and why."""
+    harness: dict[str, float] | None
+    """None where it was not asked for: no track and no network changes it."""
 
     def forced(self, cost: MethodCost) -> float:
         """The update that the method's own forwards and backwards cost at the encoder's speed, over the encoder's."""
@@ -64,6 +66,10 @@ class BenchResult:
         """Everything as plain values."""
         return {
             "config": self.config.name,
+            "track": self.config.track,
+            "network": self.config.network.counted(),
+            "size": list(self.config.size),
+            "batch_size": self.config.batch,
             "encoder": {
                 "forward_seconds": self.encoder_forward.seconds,
                 "forward_backward_seconds": self.encoder_both.seconds,
@@ -72,6 +78,7 @@ class BenchResult:
             },
             "matrix_product_flops_per_second": self.peak,
             "methods": {cost.name: self._method_json(cost) for cost in self.methods},
+            "left_out": self.left_out,
             "harness": self.harness,
             "provenance": provenance(device=self.device, **asdict(self.execution), threads=torch.get_num_threads()),
         }
@@ -98,28 +105,42 @@ class BenchResult:
 
 
 def run_bench(
-    config_name: str,
+    config: BenchConfig,
     device: str,
     repeats: int | None = None,
     progress: Progress | None = None,
     execution: Execution = PLAIN,
+    harness: bool = True,
 ) -> BenchResult:
     """Measure everything in one run.
 
+    Args:
+        config: network, images and tasks.
+        device: where to compute.
+        repeats: timed rounds; None: the configuration's.
+        progress: told what is measured next.
+        execution: arithmetic and compilation.
+        harness: whether to measure too what no configuration changes: data, store, report.
+
     Raises:
-        UserError: the configuration is unknown, or the device lacks the arithmetic.
+        UserError: the network cannot be made, or the device lacks the arithmetic.
     """
     execution.check(device)
     with float32_products(execution.precision):
-        return _run(bench_config(config_name), device, repeats, progress, execution)
+        return _run(config, device, repeats, progress, execution, harness)
 
 
 def _run(
-    config: BenchConfig, device: str, repeats: int | None, progress: Progress | None, execution: Execution
+    config: BenchConfig,
+    device: str,
+    repeats: int | None,
+    progress: Progress | None,
+    execution: Execution,
+    harness: bool,
 ) -> BenchResult:
     reuse_freed_memory()
     encoder = encoder_subjects(config, device, execution)
-    by_method = {name: method_subjects(config, name, device, execution) for name in registry.discover()}
+    by_method, left_out = able_subjects(config, device, execution)
     subjects = [*encoder, *(s for group in by_method.values() for s in group)]
     timings = time_interleaved(subjects, repeats or config.repeats, device, progress)
     costs = tuple(_cost(config, name, group, timings, device, progress, execution) for name, group in by_method.items())
@@ -131,10 +152,11 @@ def _run(
         execution=execution,
         encoder_forward=timings[ENCODER_FORWARD],
         encoder_both=timings[ENCODER_BOTH],
-        encoder_memory=peak_memory(config.name, ENCODER_BOTH, device, execution),
+        encoder_memory=peak_memory(config, ENCODER_BOTH, device, execution),
         peak=matrix_peak(device),
         methods=costs,
-        harness=harness_costs(),
+        left_out=left_out,
+        harness=harness_costs() if harness else None,
     )
 
 
@@ -164,7 +186,7 @@ def _cost(
         evaluation=timings[group[-1].name],
         forwards=forward - graph,
         with_graph=graph,
-        memory=peak_memory(config.name, group[0].name, device, execution),
+        memory=peak_memory(config, group[0].name, device, execution),
         parameters=sum(p.numel() for p in adapter.model.parameters()),
         updated=sum(p.numel() for p in adapter.parameters),
     )
@@ -175,8 +197,8 @@ def as_table(result: BenchResult) -> Table:
     config = result.config
     words = [result.device, result.execution.precision, *(["compiled"] if result.execution.compiled else [])]
     table = Table(
-        title=f"{config.name}: {config.network.backbone}, {config.size[0]}x{config.size[1]}, batch {config.batch}, "
-        f"{', '.join(words)}; encoder forward {result.encoder_forward.seconds:.3f} s, "
+        title=f"{config.name}, {config.track} track: {_network(config)}, {config.size[0]}x{config.size[1]}, "
+        f"batch {config.batch}, {', '.join(words)}; encoder forward {result.encoder_forward.seconds:.3f} s, "
         f"forward+backward {result.encoder_both.seconds:.3f} s, {result.encoder_memory / 2**20:.0f} MiB",
         title_justify="left",
     )
@@ -202,11 +224,25 @@ def as_table(result: BenchResult) -> Table:
     return table
 
 
-def harness_lines(result: BenchResult) -> list[str]:
-    """What the harness costs, in words."""
-    found = result.harness
+def _network(config: BenchConfig) -> str:
+    network = config.network
+    shown = [network.backbone]
+    if network.architecture != "multitask":
+        shown.append(f"({network.architecture})")
+    if network.stem:
+        shown.append(f"(stem {network.stem})")
+    return " ".join(shown)
+
+
+def lines(result: BenchResult) -> list[str]:
+    """Which methods are missing and why, and what the harness costs, in words."""
+    said = [f"left out: {name}: {why}" for name, why in result.left_out.items()]
+    said.append(f"matrix product: {result.peak / 1e9:.0f} GFLOP/s")
+    return said + (_harness_lines(result.harness) if result.harness else [])
+
+
+def _harness_lines(found: dict[str, float]) -> list[str]:
     return [
-        f"matrix product: {result.peak / 1e9:.0f} GFLOP/s",
         f"small cell: {found['cell_seconds']:.2f} s, of which arithmetic {found['arithmetic_seconds']:.2f} s: "
         f"overhead {100 * found['overhead_share']:.1f} %",
         f"cached batch {1e3 * found['batch_seconds']:.1f} ms, save {1e3 * found['save_seconds']:.1f} ms, "

@@ -12,11 +12,14 @@ from torch import Tensor
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.execution import PLAIN, Execution
 from ttt_bench.bench.config import BenchConfig
+from ttt_bench.errors import UserError
 from ttt_bench.method import registry
+from ttt_bench.method.needs import unmet
 from ttt_bench.networks.catalogue import make_network
 from ttt_bench.networks.contract import Network
 from ttt_bench.synthetic import fitted_model, random_images
-from ttt_bench.tasks import get_task, track_tasks
+from ttt_bench.tasks import get_task
+from ttt_bench.tasks.catalogue import per_image
 
 ENCODER_FORWARD, ENCODER_BOTH = "encoder forward", "encoder forward+backward"
 
@@ -34,8 +37,8 @@ def build_network(config: BenchConfig) -> Network:
     """The configuration's network with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        tasks = track_tasks("dense")
-        return make_network(config.network, {name: get_task(name).outputs(config.classes) for name in tasks})
+        outputs = {name: get_task(name).outputs(config.classes) for name in config.tasks}
+        return make_network(config.network, outputs, per_image(config.tasks))
 
 
 def encoder_subjects(config: BenchConfig, device: str, execution: Execution = PLAIN) -> list[Subject]:
@@ -59,9 +62,42 @@ def encoder_subjects(config: BenchConfig, device: str, execution: Execution = PL
     return [Subject(ENCODER_FORWARD, forward), Subject(ENCODER_BOTH, both)]
 
 
+def able_subjects(
+    config: BenchConfig, device: str, execution: Execution = PLAIN
+) -> tuple[dict[str, list[Subject]], dict[str, str]]:
+    """The subjects of every method that can work on this network, each run once, and why the others cannot.
+
+    The first update may do less than later ones (TTT++ aligns once its queue is full, here after eight images), so
+    that nothing is measured on it.
+    """
+    able: dict[str, list[Subject]] = {}
+    reasons: dict[str, str] = {}
+    smallest = config.network.smallest_maps(config.size)
+    for name, info in registry.discover().items():
+        form = info.on(config.tasks)
+        seen = None if form.bn == "source" else smallest
+        lacking = unmet(form.needs, form.options, config.tasks, config.batch, seen)
+        if lacking:
+            reasons[name] = f"it needs {lacking}"
+            continue
+        try:
+            subjects = method_subjects(config, name, device, execution)
+            for subject in subjects:
+                subject.run()
+        except UserError as refused:
+            reasons[name] = refused.message
+        else:
+            able[name] = subjects
+    return able, reasons
+
+
 def method_subjects(config: BenchConfig, name: str, device: str, execution: Execution = PLAIN) -> list[Subject]:
-    """One update and one evaluation forward of method ``name`` under its native recipe."""
-    method = registry.create(name)
+    """One update and one evaluation forward of method ``name``, in its form for these tasks and its native recipe.
+
+    Raises:
+        UserError: the method refuses this network.
+    """
+    method = registry.create(name, tasks=config.tasks)
     # One iteration readies branches that need data to be usable at all (ActNorm, statistics).
     model = fitted_model(method, build_network(config), config.size, batch=2, iterations=1)
     adapter = Adapter(copy.deepcopy(model).to(device), method, method.native_on(model.network.tasks), 0, execution)

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ttt_bench import plugins
 from ttt_bench.adaptation.execution import PLAIN, Execution, float32_products
-from ttt_bench.bench.config import bench_config
+from ttt_bench.bench.config import BenchConfig
 from ttt_bench.bench.subjects import Subject, encoder_subjects, method_subjects
 from ttt_bench.machine import resident_peak, reuse_freed_memory
 
@@ -76,20 +79,23 @@ def matrix_peak(device: str, size: int = 2048) -> float:
     return 2.0 * size**3 / best
 
 
-def peak_memory(config: str, subject: str, device: str, execution: Execution = PLAIN) -> int:
+def peak_memory(config: BenchConfig, subject: str, device: str, execution: Execution = PLAIN) -> int:
     """Peak bytes of a process that does nothing but ``subject`` twice.
 
     On the CPU the whole process counts (a fresh one, since a peak cannot be reset); on CUDA the device's memory.
     """
-    command = [sys.executable, "-m", "ttt_bench.bench.timing", config, subject, device, json.dumps(asdict(execution))]
+    files = {kind: [str(path) for path in paths] for kind, paths in plugins.in_use().items()}
+    told = (config.as_json(), subject, device, asdict(execution), files)
+    command = [sys.executable, "-m", "ttt_bench.bench.timing", *map(json.dumps, told)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def _run_alone(config_name: str, name: str, device: str, execution_json: str) -> int:
+def _run_alone(told: Sequence[Any]) -> int:
     reuse_freed_memory()
-    config = bench_config(config_name)
-    execution = Execution(**json.loads(execution_json))
+    said, name, device, how, files = told
+    plugins.use({kind: [Path(path) for path in paths] for kind, paths in files.items()})
+    config, execution = BenchConfig.from_json(said), Execution(**how)
     method = name.split()[0]
     if method == "encoder":
         subjects = encoder_subjects(config, device, execution)
@@ -107,4 +113,4 @@ def _run_alone(config_name: str, name: str, device: str, execution_json: str) ->
 
 
 if __name__ == "__main__":
-    print(json.dumps(_run_alone(*sys.argv[1:])))
+    print(json.dumps(_run_alone([json.loads(each) for each in sys.argv[1:]])))

@@ -11,7 +11,17 @@ import typer
 from ttt_bench import plugins
 from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import How, Model, Place, Request, TaskFiles, check_device_option, check_retry, takes_request
+from ttt_bench.cli.options import (
+    How,
+    Model,
+    NetworkFiles,
+    Place,
+    Request,
+    TaskFiles,
+    check_device_option,
+    check_retry,
+    takes_request,
+)
 from ttt_bench.cli.strict import App
 from ttt_bench.studies.catalogue import UNNAMED, study_help
 
@@ -297,7 +307,13 @@ def audit(
 
 @app.command()
 def bench(
-    config: Annotated[str, typer.Option(help="paper (ResNet-50, 256x256, batch 8) or small.")] = "small",
+    config: Annotated[str, typer.Option(help="paper (the papers' network and batch) or small.")] = "small",
+    track: Annotated[str, typer.Option(help="dense, or class (one label per image).")] = "dense",
+    backbone: Annotated[str | None, typer.Option(help="Another encoder: resnet18, hrnet18, timm:NAME, ...")] = None,
+    architecture: Annotated[str | None, typer.Option(help="multitask, mtinet, or one of --network.")] = None,
+    network: NetworkFiles = None,
+    size: Annotated[str | None, typer.Option(help="Image size HxW instead of the configuration's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per batch instead of the configuration's.")] = None,
     device: Device = "cpu",
     repeats: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="Timed rounds; default by configuration.")
@@ -307,6 +323,7 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Time every method's update and evaluation against the encoder's own cost, in one run."""
-    from ttt_bench.cli.checks import run_bench_command
+    from ttt_bench.cli.checks import chosen_bench, run_bench_command
 
-    run_bench_command(config, device, repeats, precision, compile, json)
+    chosen = chosen_bench(config, track, backbone, architecture, tuple(network or ()), size, batch_size)
+    run_bench_command(chosen, device, repeats, precision, compile, json)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ttt_bench.bench.config import BenchConfig
 
 
 def run_parity_command(folders: list[Path], failures_only: bool) -> None:
@@ -47,14 +51,37 @@ def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint:
         sys.exit(1)
 
 
+def chosen_bench(
+    name: str,
+    track: str,
+    backbone: str | None,
+    architecture: str | None,
+    files: tuple[Path, ...],
+    size: str | None,
+    batch: int | None,
+) -> BenchConfig:
+    """The configuration that the options of ``bench`` ask for.
+
+    Raises:
+        UserError: something of it is unknown or out of range.
+    """
+    from ttt_bench import plugins
+    from ttt_bench.bench.config import bench_config, with_network
+    from ttt_bench.cli.options import read_size
+
+    plugins.use({"network": files})
+    return with_network(bench_config(name, track), backbone, architecture, files, read_size(size), batch)
+
+
 def run_bench_command(
-    config: str, device: str, repeats: int | None, precision: str, compiled: bool, as_json: bool
+    config: BenchConfig, device: str, repeats: int | None, precision: str, compiled: bool, as_json: bool
 ) -> None:
     """Run the benchmark and print its table, or one JSON object."""
     import json
 
     from ttt_bench.adaptation.execution import Execution
-    from ttt_bench.bench.run import as_table, harness_lines, run_bench
+    from ttt_bench.bench.config import CONFIGS
+    from ttt_bench.bench.run import as_table, lines, run_bench
     from ttt_bench.choices import check_word
     from ttt_bench.cli.console import errors, wide
     from ttt_bench.cli.devices import found_device
@@ -62,13 +89,13 @@ def run_bench_command(
 
     check_word("--precision", precision, PRECISIONS)
     device = found_device(device)
-    quiet = errors
-    with quiet.status("") as line:
-        result = run_bench(config, device, repeats, line.update, Execution(precision, compiled))
+    harness = config in CONFIGS["dense"].values()
+    with errors.status("") as line:
+        result = run_bench(config, device, repeats, line.update, Execution(precision, compiled), harness)
     if as_json:
         print(json.dumps(result.as_json(), indent=1))
         return
     console = wide(140)
     console.show(as_table(result))
-    for text in harness_lines(result):
+    for text in lines(result):
         console.print(text)

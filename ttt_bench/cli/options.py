@@ -236,7 +236,7 @@ def read_request(
         "trainings": _words("--training", training),
         "seeds": _seeds(seeds),
         "tasks": None if tasks is None else parse_tasks(",".join(read_list("--tasks", tasks))),
-        "size": _size(size),
+        "size": read_size(size),
         "steps": steps,
         "eval_steps": _numbers("--eval-steps", eval_steps),
         "batch_size": batch_size,
@@ -323,7 +323,12 @@ def _seeds(text: str | None) -> tuple[int, ...] | None:
     return tuple(range(read_int("--seeds, a count,", text, Range(1, MOST_SEEDS))))
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """``--size`` of every command: ``64x96``, or ``64`` for a square.
+
+    Raises:
+        UserError: it is neither.
+    """
     if text is None:
         return None
     sides = text.split("x")

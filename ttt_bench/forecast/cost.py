@@ -1,8 +1,9 @@
-"""What a plan will cost on this machine, before anything starts. No torch."""
+"""What a plan will cost on this machine, before anything starts. No torch, except to count an unusual network."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ttt_bench.forecast.forecast import Forecast, make_forecast
@@ -68,25 +69,63 @@ def stated_forecast(plan: Plan, folder: SweepFolder) -> Forecast:
     """From finished cells in ``folder``, and from the figures above where there are none."""
     config = plan.config
     slower = REFERENCE_THREADS / config.threads
-    update = slower * UPDATE_SHARE * encoder_seconds(config.network, config.size, config.batch_size)
-    training = slower * TRAINING_SHARE * encoder_seconds(config.network, config.size, config.source_training.batch_size)
+    pace, said = _pace(plan)
+    update = slower * UPDATE_SHARE * pace(config.batch_size)
+    training = slower * TRAINING_SHARE * pace(config.source_training.batch_size)
     origin = (
-        "stated for CPU cores, as many as --threads, from docs/costs.md by image, batch and network size; "
+        f"stated for CPU cores, as many as --threads, from docs/costs.md by image, batch and network size; {said}"
         "methods differ by 11 times, "
         "a GPU is far faster; --probe times two steps of each here"
     )
     return make_forecast(plan.cells, plan.extra_methods, folder, update, training, origin)
 
 
+def _pace(plan: Plan) -> tuple[Callable[[int], float], str]:
+    """Stated seconds of a forward and backward of so many images, and what has to be said of the network."""
+    network, size = plan.config.network, plan.config.size
+    if is_listed(network) or not plan.sources:
+        return lambda count: encoder_seconds(network, size, count), ""
+    from ttt_bench.forecast.arithmetic import multiply_adds
+
+    name = network.backbone if network.architecture == "multitask" else f"{network.architecture} on {network.backbone}"
+    try:
+        adds = multiply_adds(plan.sources[0])
+    except Exception as error:  # a network from outside may fail in any way; a forecast is no reason to stop
+        stand_in = replace(network, backbone="resnet50", architecture="multitask", stem="")
+        why = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        said = f"the arithmetic of {name} could not be counted ({why}), ResNet-50's stands for it; "
+        return lambda count: encoder_seconds(stand_in, size, count), said
+    said = f"{name} has {adds:.3g} x 10^9 multiply-adds per image, counted, and a ResNet's speed is assumed for them; "
+    return lambda count: counted_seconds(adds, size, count), said
+
+
+def is_listed(network: NetworkConfig) -> bool:
+    """Whether the figures above know the network's arithmetic."""
+    backbones = MULTIPLY_ADDS.keys() | SMALL_IMAGE_ADDS.keys()
+    return network.architecture == "multitask" and network.backbone in backbones
+
+
 def encoder_seconds(network: NetworkConfig, size: tuple[int, int], batch_size: int) -> float:
-    """Stated seconds of an encoder's forward and backward on a batch; an unknown network counts as ResNet-50."""
-    adds, side = MULTIPLY_ADDS.get(network.backbone, MULTIPLY_ADDS["resnet50"]), min(size)
+    """Stated seconds of a listed encoder's forward and backward on a batch."""
+    side = min(size)
     if network.backbone in SMALL_IMAGE_ADDS:
         adds = SMALL_IMAGE_ADDS[network.backbone] * (224 / 32) ** 2
     elif network.stem == "cifar":
-        adds, side = adds * CIFAR_STEM, side * 4
-    arithmetic = adds / MULTIPLY_ADDS["resnet50"] * (SMALL_SHARE if side < SMALL_SIDE else 1.0)
+        adds, side = MULTIPLY_ADDS[network.backbone] * CIFAR_STEM, side * 4
+    else:
+        adds = MULTIPLY_ADDS[network.backbone]
+    arithmetic = adds / MULTIPLY_ADDS["resnet50"] * _small_share(side)
     return REFERENCE_SECONDS * arithmetic * batch_size * size[0] * size[1] / REFERENCE_PIXELS
+
+
+def counted_seconds(adds: float, size: tuple[int, int], batch_size: int) -> float:
+    """Stated seconds of a forward and backward on a batch, from ``adds``: 10^9 multiply-adds per image of ``size``."""
+    reference = MULTIPLY_ADDS["resnet50"] * REFERENCE_PIXELS / 224**2
+    return REFERENCE_SECONDS * adds / reference * _small_share(min(size)) * batch_size
+
+
+def _small_share(side: int) -> float:
+    return SMALL_SHARE if side < SMALL_SIDE else 1.0
 
 
 def span(seconds: float) -> str:

@@ -52,7 +52,7 @@ def probe(plan: Plan, forecast: Forecast, device: torch.device | str, say: Say) 
 
 
 def _training_seconds(source: SourceSpec, plan: Plan, device: torch.device | str) -> float:
-    bare = _untrained(source)
+    bare = untrained(source)
     network = build_network(bare)
     method = registry.create(source.joint[0], source.joint[1], plan.extra_methods) if source.joint else None
     model = Model(network, build_auxiliary(method, network, 0) if method else torch.nn.Module()).to(device).train()
@@ -71,7 +71,7 @@ def _training_seconds(source: SourceSpec, plan: Plan, device: torch.device | str
 
 def _cell_seconds(cell: Cell, plan: Plan, device: torch.device | str) -> tuple[float, float]:
     method: Method = registry.create(cell.method, cell.options, plan.extra_methods)
-    network = build_network(_untrained(cell.source))
+    network = build_network(untrained(cell.source))
     model = fitted_model(method, network, cell.source.size, batch=2, iterations=1).to(device)
     images = random_images(cell.batch_size, cell.source.size, 0).to(device)
     adapter = make_adapter(cell, method, model)
@@ -80,7 +80,7 @@ def _cell_seconds(cell: Cell, plan: Plan, device: torch.device | str) -> tuple[f
         return update, _seconds(lambda: adapter.predict(images), device)
 
 
-def _untrained(source: SourceSpec) -> SourceSpec:
+def untrained(source: SourceSpec) -> SourceSpec:
     """Without weights from a file, and with the classes that random labels need; neither changes the pace."""
     classes = (*source.classes, *(f"another {k}" for k in range(CLASSES - len(source.classes))))
     return replace(source, network=replace(source.network, weights="none"), classes=classes)
