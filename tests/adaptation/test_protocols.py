@@ -119,7 +119,7 @@ def test_the_control_bn_carries_its_running_statistics_from_batch_to_batch(proto
 
         def __init__(self):
             super().__init__()
-            self.encoder, self.heads = nn.BatchNorm2d(3, affine=False), nn.Identity()
+            self.encoder, self.heads = nn.BatchNorm2d(3), nn.Identity()
 
         def features(self, images):
             return [self.encoder(images)]
