@@ -13,7 +13,7 @@ from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
 from ttt_bench.cli.options import How, Model, Place, Request, TaskFiles, check_device_option, check_retry, takes_request
 from ttt_bench.cli.strict import App
-from ttt_bench.studies.catalogue import UNNAMED, study_help
+from ttt_bench.studies.catalogue import UNASKED, UNNAMED, filled, study_help
 
 app = App(
     name="ttt_bench",
@@ -144,14 +144,16 @@ def study(
     executor: Executor = "local",
     profile: ProfileFile = None,
 ) -> None:
-    """Run one of the paper's studies: everything of it that is not there yet."""
+    """Run one of the studies: everything of it that is not there yet."""
     from ttt_bench.cli.cluster import chosen
     from ttt_bench.cli.study import run_study
 
     run_study(which, request, jobs, device, figures, finetune_iterations, chosen(executor, profile, jobs))
 
 
-app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED))
+app.command(help=study_help())(
+    takes_request(study, lambda given: filled(given["which"], given), methods=UNASKED, track=UNASKED, name=UNNAMED)
+)
 
 
 @app.command()

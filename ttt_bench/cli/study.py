@@ -1,4 +1,4 @@
-"""The ``study`` command: the paper's ablations and checks by name."""
+"""The ``study`` command: ablations and checks of the papers by name."""
 
 from __future__ import annotations
 
@@ -55,10 +55,25 @@ def run_study(
         _report(job, figures)
         return
     result = work_off(job.request, list(job.works), jobs, device, retry_failed=True)
+    while job.study.follows and (more := _following(name, request, finetune, job)) is not None:
+        job = more
+        result.add(work_off(job.request, list(job.works), jobs, device, retry_failed=False))
     say(result, SweepFolder(job.request.folder), time.monotonic() - start)
     _report(job, figures)
     if result.failed or result.blocked:
         sys.exit(1)
+
+
+def _following(name: str, request: Request, finetune: int | None, before: Job) -> Job | None:
+    """The study as it is known after more of it was done; None where nothing new is to be done."""
+    job = _job(name, request, finetune)
+    new = {work.id for work in job.works if work.goal} - {work.id for work in before.works}
+    if not new:
+        return None
+    console.print(f"{len(new)} more cells follow from these results.")
+    for part in job.parts:
+        remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
+    return job
 
 
 def _job(name: str, request: Request, finetune: int | None) -> Job:
@@ -70,11 +85,15 @@ def _job(name: str, request: Request, finetune: int | None) -> Job:
         )
     if request.name == UNNAMED:
         request = replace(request, name=f"study-{study.name}")
-    parts = study.parts(request.config, Places(request.roots, request.extra_methods))
+    parts = study.parts(request.config, _places(request))
     works = list({work.id: work for part in parts for work in lay_out(part.plan)}.values())
     measures = measures_of(study.measurement, parts[0].plan, works, finetune) if study.measurement else []
     goals = [work for work in works if work.goal] if study.adapts else []
     return Job(study, request, parts, tuple(with_needs([*goals, *measures], works)), tuple(measures))
+
+
+def _places(request: Request) -> Places:
+    return Places(request.roots, request.extra_methods, request.folder)
 
 
 def _say_plan(job: Job) -> None:
@@ -82,7 +101,7 @@ def _say_plan(job: Job) -> None:
     kinds = Counter(type(work) for work in job.works)
     measured = f", {kinds[Measure]} measurements" if job.measures else ""
     console.print(
-        f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
+        f"{job.study.title} ({job.study.cited}): {job.study.question}\n"
         f"{left[Train]} source networks to train, {kinds[Adapt]} cells{measured} into {job.request.folder}"
     )
 
@@ -93,12 +112,15 @@ def _report(job: Job, figures: bool) -> None:
     folder = job.request.folder
     with console.status("Making tables and the figure"):
         warnings: list[str] = []
-        there = Stored(job.parts, folder, stored(job.measures, folder, warnings), warnings)
-        paths, tables = write_study(job.study, there, command(), figures)
+        measured = stored(job.measures, folder, warnings)
+        there = Stored(job.parts, folder, measured, warnings, _places(job.request))
+        paths, outcome = write_study(job.study, there, command(), figures)
     screen = wide(WIDTH)
     warn(there.warnings)
-    for table in tables:
+    for table in outcome.tables if outcome else ():
         _show(table, screen)
+    if outcome and outcome.said:
+        screen.print(Text(outcome.said, style="bold"))
     _say_where(paths)
 
 
