@@ -48,32 +48,32 @@ def run_study(
     """Do what of a study is missing, here or on a cluster; here, then write its tables and its figure."""
     start, job = time.monotonic(), _job(name, request, finetune)
     _say_plan(job)
-    for part in job.parts:
-        remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
+    _remember(job)
     if profile is not None:
         submit_works(job.request, list(job.works), profile, retry="")
         _report(job, figures)
         return
     result = work_off(job.request, list(job.works), jobs, device, retry_failed=True)
-    while job.study.follows and (more := _following(name, request, finetune, job)) is not None:
-        job = more
-        result.add(work_off(job.request, list(job.works), jobs, device, retry_failed=False))
+    known = {work.id for work in job.works if work.goal}
+    while job.study.follows:
+        job = _job(name, request, finetune)
+        new = {work.id for work in job.works if work.goal} - known
+        if not new:
+            break
+        console.print(f"{len(new)} more cells follow from these results.")
+        _remember(job)
+        left = [work for work in job.works if work.id not in known]
+        result.add(work_off(job.request, left, jobs, device, retry_failed=False))
+        known |= new
     say(result, SweepFolder(job.request.folder), time.monotonic() - start)
     _report(job, figures)
     if result.failed or result.blocked:
         sys.exit(1)
 
 
-def _following(name: str, request: Request, finetune: int | None, before: Job) -> Job | None:
-    """The study as it is known after more of it was done; None where nothing new is to be done."""
-    job = _job(name, request, finetune)
-    new = {work.id for work in job.works if work.goal} - {work.id for work in before.works}
-    if not new:
-        return None
-    console.print(f"{len(new)} more cells follow from these results.")
+def _remember(job: Job) -> None:
     for part in job.parts:
         remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
-    return job
 
 
 def _job(name: str, request: Request, finetune: int | None) -> Job:

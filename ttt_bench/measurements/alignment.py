@@ -32,6 +32,7 @@ from ttt_bench.source.training import source_scores
 from ttt_bench.tasks import get_task
 
 Array = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
 Notify = Callable[[int, int, str], None]
 Encode = Callable[[Tensor], Sequence[Tensor]]
 
@@ -59,7 +60,7 @@ def pooled_levels(encode: Encode, samples: SampleSet, batch_size: int, device: t
     return [np.concatenate(level) for level in zip(*found, strict=True)]
 
 
-def probe_accuracy(train: Array, labels: Array, test: Array, truth: Array) -> float:
+def probe_accuracy(train: Array, labels: Ids, test: Array, truth: Ids) -> float:
     """Share of images that a linear classifier of features recognises.
 
     Softmax regression on features standardised by those of ``train``, by L-BFGS to convergence or ``PROBE_STEPS``.
@@ -167,11 +168,13 @@ def _probes(
     own = {name: pooled_levels(each, training, batch_size, device)[-1] for name, each in encode.items()}
     found = {}
     for task in tasks:
-        known, truth = (_labels(each, task) for each in (training, validation))
+        known, truth = (_labels(each, task, batch_size) for each in (training, validation))
         found[task] = {name: probe_accuracy(own[name], known, features[name][-1], truth) for name in encode}
     return found
 
 
-def _labels(samples: SampleSet, task: str) -> Array:
-    labels: Array = samples.batch(range(len(samples))).labels[task].numpy()
-    return labels
+def _labels(samples: SampleSet, task: str, batch_size: int) -> Ids:
+    """(images,) ids, read in batches: there may be more images than fit into memory."""
+    firsts = range(0, len(samples), batch_size)
+    batches = (samples.batch(range(first, min(first + batch_size, len(samples)))) for first in firsts)
+    return np.concatenate([batch.labels[task].numpy() for batch in batches])

@@ -37,7 +37,7 @@ def source_seconds(members: Sequence[Stored], stage: str) -> float:
     return mean_of(members, stage, "seconds") * mean_of(members, stage, "times")
 
 
-def test_milliseconds(members: Sequence[Stored], stage: str) -> float:
+def image_milliseconds(members: Sequence[Stored], stage: str) -> float:
     """Per image: all updates, or one prediction; 0 for updates of a method without."""
     if stage not in members[0]["stages"]:
         return 0.0
@@ -61,10 +61,10 @@ def cost_outcome(stored: Sequence[Stored]) -> Outcome:
 
 def _times(title: str, rows: dict[str, list[Stored]]) -> TextTable:
     base = rows.get(BASE)
-    floor = test_milliseconds(base, PREDICTION) if base else float("nan")
+    floor = image_milliseconds(base, PREDICTION) if base else float("nan")
     lines = []
     for label, members in rows.items():
-        test = test_milliseconds(members, UPDATE) + test_milliseconds(members, PREDICTION)
+        test = image_milliseconds(members, UPDATE) + image_milliseconds(members, PREDICTION)
         stages = ", ".join(
             f"{name} {source_seconds(members, name):.1f} ({_each(members, name)})" for name in further(members[0])
         )
@@ -72,7 +72,7 @@ def _times(title: str, rows: dict[str, list[Stored]]) -> TextTable:
             Entry(label), Entry(str(len(members))),
             Entry(f"{source_seconds(members, TRAINING):.1f} ({_each(members, TRAINING)})"), Entry(stages or MISSING),
             Entry(_number(1e3 * mean_of(members, UPDATE, "seconds") / mean_of(members, UPDATE, "batch"))),
-            Entry(_number(test_milliseconds(members, PREDICTION))), Entry(_number(test)), Entry(_number(test / floor)),
+            Entry(_number(image_milliseconds(members, PREDICTION))), Entry(_number(test)), Entry(_number(test / floor)),
         ))  # fmt: skip
     first = next(iter(rows.values()))[0]
     steps = next((m[0]["stages"][UPDATE]["times"] for m in rows.values() if UPDATE in m[0]["stages"]), 0)

@@ -17,6 +17,7 @@ from ttt_bench.report.tables import (
     metric_head,
     number,
 )
+from ttt_bench.report.uncertainty import UNKNOWN
 from ttt_bench.studies.results import PartResult, delta_against
 from ttt_bench.studies.strong_baseline import PLAIN, STRONG
 from ttt_bench.studies.tables import BOLD, LAST, reading
@@ -63,6 +64,6 @@ def network_table(group: Group) -> TextTable:
         Column(PREDICTION, "prediction (s / batch)", number(4)),
     ]
     # The order of rows is that of networks: intervals of the plain table alone would be read as all rows'.
-    alone = replace(group, uncertainty=type(group.uncertainty)({}, 0, ""))
+    alone = replace(group, uncertainty=UNKNOWN)
     title = f"{group.pair}, {group.block.title}"
     return make_table(alone, title, columns, (*group.notes, *reading(group), BOLD), collapse=True)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from ttt_bench.report.figures.canvas import Sketch, heading
-from ttt_bench.studies.costs import PREDICTION, TRAINING, UPDATE, further, memory, source_seconds, test_milliseconds
+from ttt_bench.studies.costs import PREDICTION, TRAINING, UPDATE, further, image_milliseconds, memory, source_seconds
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, panels, row_title
 from ttt_bench.studies.interference import tables_of
 
@@ -29,7 +29,7 @@ def draw_costs(title: str, stored: Sequence[Stored]) -> Sketch:
         labels = list(rows)
         _stacked(source, rows, [(SOURCE, lambda m: source_seconds(m, TRAINING)), (FURTHER, _further)])
         _stacked(test, rows, [
-            (UPDATES, lambda m: test_milliseconds(m, UPDATE)), (ANSWER, lambda m: test_milliseconds(m, PREDICTION)),
+            (UPDATES, lambda m: image_milliseconds(m, UPDATE)), (ANSWER, lambda m: image_milliseconds(m, PREDICTION)),
         ])  # fmt: skip
         _beside(peak, rows)
         for panel, head in ((source, "source time (s)"), (test, "test time (ms / image)"), (peak, "peak memory (MiB)")):
