@@ -9,11 +9,13 @@ import math
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ttt_bench import plugins
 from ttt_bench.adaptation.execution import float32_products
@@ -25,6 +27,7 @@ from ttt_bench.cell.spec import Cell
 from ttt_bench.machine import resident_peak
 from ttt_bench.method import registry
 from ttt_bench.method.contract import Method, Model, SourceBatch
+from ttt_bench.networks.contract import Predictions
 from ttt_bench.plan.plan import source_data, target_data
 from ttt_bench.plan.work import Context, Measure
 from ttt_bench.samples.loading import Batch
@@ -101,7 +104,8 @@ def _fit(stage: str, cell: Cell, method: Method, context: Context) -> Subject:
     def run() -> None:
         # The first iteration of a stage makes its optimiser anew; the second does not, and the third is like it.
         fit.done = stretch.first + (1 if fit.optimizer is not None and stretch.iterations > 1 else 0)
-        features, predictions = (), {}
+        features: Sequence[Tensor] = ()
+        predictions: Predictions = {}
         if fit.sees_network:
             with torch.no_grad():
                 features = network.features(batch.images)
@@ -118,7 +122,8 @@ def _test(stage: str, cell: Cell, method: Method, context: Context) -> Subject:
         samples, cell.batch_size, cell.seed, context.device, cell.input_noise, cell.order, cell.stream
     )
     images = stream.images[0]
-    return Subject(stage, lambda: (adapter.update if stage == UPDATE else adapter.predict)(images), adapter)
+    run = partial(adapter.update if stage == UPDATE else adapter.predict, images)
+    return Subject(stage, run, adapter)
 
 
 def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:

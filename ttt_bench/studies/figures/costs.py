@@ -42,7 +42,7 @@ def draw_costs(title: str, stored: Sequence[Stored]) -> Sketch:
     legend_below(figure, [
         Patch(facecolor=SOURCE, label="source training"), Patch(facecolor=FURTHER, label="further source stages"),
         Patch(facecolor=UPDATES, label="updates (memory: test)"), Patch(facecolor=ANSWER, label="prediction"),
-    ])  # type: ignore[list-item]  # fmt: skip
+    ])  # fmt: skip
     return Sketch(figure, title, tuple(each["id"] for each in stored))
 
 

@@ -38,7 +38,7 @@ def draw_headline(title: str, found: Sequence[Panel]) -> Sketch:
     legend_below(figure, [
         *(Patch(facecolor=COLOURS[name], edgecolor="#444444", lw=0.4, label=name) for name in used),
         Line2D([], [], color="#000000", marker="D", ls="", ms=3.2, label="Δ as released"),
-    ], columns=4)  # type: ignore[list-item]  # fmt: skip
+    ], columns=4)  # fmt: skip
     return Sketch(figure, title, tuple(dict.fromkeys(c for p in found for s in p.splits for c in s.cells)))
 
 
