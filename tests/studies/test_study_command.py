@@ -3,45 +3,14 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from study_pages import check_outputs, frame
 
 from ttt_bench.report.loading import read_run
 from ttt_bench.studies.mask_ratio import RATIOS
 from ttt_bench.studies.noise import SCALES
 
 pytestmark = pytest.mark.slow
-
-SMALL = [
-    "--pairs", "rooms/studio->rooms/fog", "--size", "32x32", "--tasks", "semseg,depth", "--steps", "1", "--batches", "1",
-    "--batch-size", "4", "--train-iterations", "3", "--train-samples", "8", "--fit-iterations", "2", "--device", "cpu",
-]  # fmt: skip
-
-
-@pytest.fixture
-def study(run, tmp_path, tiny_cache):
-    """study(name, *options) -> (folder of the sweep, what was printed)."""
-
-    def call(name, *options, cache=tiny_cache, expect=0):
-        code, out, err = run("study", name, *SMALL, "--out", tmp_path, "--cache", cache, *options)
-        assert code == expect, out + err
-        return tmp_path / f"study-{name}", " ".join((out + err).split())
-
-    return call
-
-
-def frame(folder):
-    return pd.read_csv(folder / "study/table.csv")
-
-
-def check_outputs(folder, figure=True):
-    files = {path.name for path in (folder / "study").iterdir() if path.is_file()}
-    assert files == {"table.md", "table.csv", "table.tex"} | ({"figure.png", "figure.pdf"} if figure else set())
-    assert (folder / "study/table.tex").read_text().count(r"\begin{tabular}") > 0
-    page = (folder / "study/table.md").read_text()
-    for word in ("S4T paper", "What to keep in mind", "python -m ttt_bench study"):
-        assert word in page
-    return page
 
 
 def test_components_and_again(study):
@@ -205,5 +174,8 @@ def test_unknown_or_impossible_studies_say_what_to_do(study):
 def test_help_lists_every_study(run):
     code, out, _ = run("study", "--help")
     assert code == 0
-    for name in ("components", "masking", "mask-ratio", "noise", "single-task", "affinity", "tbs-mask"):
+    for name in (
+        "components", "masking", "mask-ratio", "noise", "single-task", "affinity", "tbs-mask",
+        "headline", "gradients", "alignment", "severity", "cost", "strong-baseline",
+    ):  # fmt: skip
         assert f" {name} " in out

@@ -23,7 +23,7 @@ from ttt_bench.cli.options import (
     takes_request,
 )
 from ttt_bench.cli.strict import App
-from ttt_bench.studies.catalogue import UNNAMED, study_help
+from ttt_bench.studies.catalogue import UNASKED, UNNAMED, filled, study_help
 
 app = App(
     name="ttt_bench",
@@ -160,7 +160,7 @@ def study(
     executor: Executor = "local",
     profile: ProfileFile = None,
 ) -> None:
-    """Run one of the paper's studies: everything of it that is not there yet."""
+    """Run one of the studies: everything of it that is not there yet."""
     from ttt_bench.cli.cluster import chosen
     from ttt_bench.cli.study import run_study
 
@@ -168,7 +168,9 @@ def study(
     run_study(which, request, jobs, device, figures, finetune_iterations, cluster)
 
 
-app.command(help=study_help())(takes_request(study, methods="s4t", name=UNNAMED))
+app.command(help=study_help())(
+    takes_request(study, lambda given: filled(given["which"], given), methods=UNASKED, track=UNASKED, name=UNNAMED)
+)
 
 
 @app.command()

@@ -272,8 +272,16 @@ def _model(defaults: dict[str, Any], network: dict[str, Any], training: dict[str
     return chosen.check().pinned(), replace(source, **{k: v for k, v in training.items() if v is not None})
 
 
-def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[..., None]:
-    """Give ``command(request, ...)`` all options of ``read_request`` before its own, some with other defaults."""
+def takes_request(
+    command: Callable[..., None], fill: Callable[[dict[str, Any]], dict[str, Any]] | None = None, **defaults: Any
+) -> Callable[..., None]:
+    """Give ``command(request, ...)`` all options of ``read_request`` before its own, some with other defaults.
+
+    Args:
+        command: what is called with the request.
+        fill: puts defaults in that follow from other values.
+        defaults: by name of the parameter.
+    """
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     shared = [
         parameter.replace(default=defaults.get(parameter.name, parameter.default))
@@ -282,6 +290,7 @@ def takes_request(command: Callable[..., None], **defaults: Any) -> Callable[...
     names = {parameter.name for parameter in shared}
 
     def run(**values: Any) -> None:
+        values = fill(values) if fill else values
         request = read_request(**{k: v for k, v in values.items() if k in names})
         command(request, **{k: v for k, v in values.items() if k not in names})
 

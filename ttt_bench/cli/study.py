@@ -1,4 +1,4 @@
-"""The ``study`` command: the paper's ablations and checks by name."""
+"""The ``study`` command: ablations and checks of the papers by name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.text import Text
 
 from ttt_bench.cli.cluster import submit_works
 from ttt_bench.cli.console import console, show_table, warn, wide
@@ -49,17 +51,32 @@ def run_study(
     """Do what of a study is missing, here or on a cluster; here, then write its tables and its figure."""
     start, job = time.monotonic(), _job(name, request, finetune)
     _say_plan(job)
-    for part in job.parts:
-        remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
+    _remember(job)
     if profile is not None:
         submit_works(job.request, list(job.works), profile, retry="")
         _report(job, figures)
         return
     result = work_off(job.request, list(job.works), jobs, device, retry_failed=True)
+    known = {work.id for work in job.works if work.goal}
+    while job.study.follows:
+        job = _job(name, request, finetune)
+        new = {work.id for work in job.works if work.goal} - known
+        if not new:
+            break
+        console.print(f"{len(new)} more cells follow from these results.")
+        _remember(job)
+        left = [work for work in job.works if work.id not in known]
+        result.add(work_off(job.request, left, jobs, device, retry_failed=False))
+        known |= new
     say(result, SweepFolder(job.request.folder), time.monotonic() - start)
     _report(job, figures)
     if result.failed or result.blocked:
         sys.exit(1)
+
+
+def _remember(job: Job) -> None:
+    for part in job.parts:
+        remember(replace(job.request, config=part.plan.config), part.plan, SweepFolder(job.request.folder))
 
 
 def _job(name: str, request: Request, finetune: int | None) -> Job:
@@ -71,11 +88,15 @@ def _job(name: str, request: Request, finetune: int | None) -> Job:
         )
     if request.name == UNNAMED:
         request = replace(request, name=f"study-{study.name}")
-    parts = study.parts(request.config, Places(request.roots, request.extra_methods))
+    parts = study.parts(request.config, _places(request))
     works = list({work.id: work for part in parts for work in lay_out(part.plan)}.values())
     measures = measures_of(study.measurement, parts[0].plan, works, finetune) if study.measurement else []
     goals = [work for work in works if work.goal] if study.adapts else []
     return Job(study, request, parts, tuple(with_needs([*goals, *measures], works)), tuple(measures))
+
+
+def _places(request: Request) -> Places:
+    return Places(request.roots, request.extra_methods, request.folder)
 
 
 def _say_plan(job: Job) -> None:
@@ -83,7 +104,7 @@ def _say_plan(job: Job) -> None:
     kinds = Counter(type(work) for work in job.works)
     measured = f", {kinds[Measure]} measurements" if job.measures else ""
     console.print(
-        f"{job.study.title} (S4T, {job.study.paper}): {job.study.question}\n"
+        f"{job.study.title} ({job.study.cited}): {job.study.question}\n"
         f"{left[Train]} source networks to train, {kinds[Adapt]} cells{measured} into {job.request.folder}"
     )
 
@@ -94,12 +115,15 @@ def _report(job: Job, figures: bool) -> None:
     folder = job.request.folder
     with console.status("Making tables and the figure"):
         warnings: list[str] = []
-        there = Stored(job.parts, folder, stored(job.measures, folder, warnings), warnings)
-        paths, tables = write_study(job.study, there, command(), figures)
+        measured = stored(job.measures, folder, warnings)
+        there = Stored(job.parts, folder, measured, warnings, _places(job.request))
+        paths, outcome = write_study(job.study, there, command(), figures)
     screen = wide(WIDTH)
     warn(there.warnings)
-    for table in tables:
+    for table in outcome.tables if outcome else ():
         show_table(table, screen)
+    if outcome and outcome.said:
+        screen.print(Text(outcome.said, style="bold"))
     _say_where(paths)
 
 

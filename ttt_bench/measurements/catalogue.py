@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ttt_bench.cell.spec import Cell
 from ttt_bench.errors import UserError
 from ttt_bench.identity import identity
 from ttt_bench.method import registry
+from ttt_bench.method.info import MethodInfo
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.work import Adapt, Fit, Measure, Train, Work
 from ttt_bench.report.loading import left_out
@@ -20,6 +22,28 @@ SCHEMA = 3
 """Raised when the same settings begin to give other numbers, or are stored otherwise."""
 SHARE = 4
 """Fine-tuning takes 1/4 of the source training's iterations, unless told otherwise."""
+SYNCHRONISER = "mask_ratio"
+"""The option of methods that have what the checks of the S4T paper look at."""
+ALIGNING = "align"
+"""The source stage of methods that align an encoder of their own with the supervised one."""
+
+Lack = tuple[str, str]
+"""What a method does not have, and what to do then."""
+
+
+def _no_synchroniser(cell: Cell, info: MethodInfo) -> Lack | None:
+    # Seen from its options, before anything is trained.
+    lack = "masked synchroniser", "Leave --methods out, or give s4t with options."
+    return None if SYNCHRONISER in cell.options else lack
+
+
+def _no_alignment(cell: Cell, info: MethodInfo) -> Lack | None:
+    lack = "stage that aligns two encoders", "Leave --methods out, or give cta with options."
+    return None if any(stage.name == ALIGNING for stage in info.source_stages[1:]) else lack
+
+
+def _nothing(cell: Cell, info: MethodInfo) -> Lack | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -33,6 +57,10 @@ class Measurement:
     """What it is one of: of a branch, neither target nor protocol matters."""
     label: str
     """In terms of ``cell``."""
+    lacks: Callable[[Cell, MethodInfo], Lack | None] = _nothing
+    """What a method would need and does not have."""
+    controls: bool = False
+    """Whether the controls are measured too."""
     tunes: bool = False
     """Whether a model is fine-tuned on target labels for it."""
 
@@ -40,17 +68,22 @@ class Measurement:
 MEASUREMENTS = {
     measurement.name: measurement
     for measurement in (
-        Measurement("affinity", "ttt_bench.measurements.affinity", "cell", "affinity of {cell.label}", tunes=True),
+        Measurement(
+            "affinity", "ttt_bench.measurements.affinity", "cell", "affinity of {cell.label}", _no_synchroniser,
+            tunes=True,
+        ),
         Measurement(
             "tbs-mask", "ttt_bench.measurements.tbs_mask", "branch",
-            "TBS under masks: {cell.method} on {cell.source.label}",
+            "TBS under masks: {cell.method} on {cell.source.label}", _no_synchroniser,
         ),
+        Measurement("gradients", "ttt_bench.measurements.gradients", "cell", "gradients of {cell.label}"),
+        Measurement(
+            "alignment", "ttt_bench.measurements.alignment", "branch",
+            "encoders of {cell.method} on {cell.source.label}", _no_alignment,
+        ),
+        Measurement("cost", "ttt_bench.bench.stages", "cell", "cost of {cell.label}", controls=True),
     )
 }  # fmt: skip
-
-
-SYNCHRONISER = "mask_ratio"
-"""The option of methods that have what both measurements look at."""
 
 
 def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | None = None) -> list[Measure]:
@@ -58,7 +91,7 @@ def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | 
 
     Args:
         name: which.
-        plan: whose cells; the controls are left out.
+        plan: whose cells; the controls are left out where the measurement says nothing of them.
         works: of that plan.
         iterations: of a fine-tuning; None: a quarter of the source training's.
 
@@ -66,15 +99,14 @@ def measures_of(name: str, plan: Plan, works: Iterable[Work], iterations: int | 
         UserError: a method has nothing that can be measured.
     """
     kind, found = MEASUREMENTS[name], dict[str, Measure]()
+    known = registry.discover(plan.extra_methods)
     for work in works:
-        if not isinstance(work, Adapt) or work.cell.method in registry.CONTROLS:
+        if not isinstance(work, Adapt) or (work.cell.method in registry.CONTROLS and not kind.controls):
             continue
         cell = work.cell
-        if SYNCHRONISER not in cell.options:  # seen from its options, before anything is trained
-            raise UserError(
-                f"{cell.method} has no masked synchroniser, which this study measures.",
-                "Leave --methods out, or give s4t with options.",
-            )
+        lack = kind.lacks(cell, known[cell.method])
+        if lack is not None:
+            raise UserError(f"{cell.method} has no {lack[0]}, which this study measures.", lack[1])
         what: dict[str, Any] = {"kind": name, "schema": SCHEMA}
         steps = (iterations or max(1, cell.source.training.iterations // SHARE)) if kind.tunes else 0
         if kind.of == "cell":

@@ -1,4 +1,4 @@
-"""What is read from the stored numbers of the two assumption checks. Numpy only: no torch to redo a report."""
+"""What is read from the stored numbers of measurements. Numpy only: no torch to redo a report."""
 
 from __future__ import annotations
 
@@ -41,3 +41,37 @@ def retained(losses: npt.ArrayLike) -> Array:
     """
     means = np.asarray(losses, dtype=np.float64).mean(axis=1)
     return np.asarray(100.0 * means[0] / means)
+
+
+def cosines_of(grams: npt.ArrayLike) -> Array:
+    """Cosines from inner products; NaN with a vector of length 0, and where a product is not finite.
+
+    Args:
+        grams: (..., N, N) inner products of N vectors.
+
+    Returns:
+        (..., N, N).
+    """
+    products = np.asarray(grams, dtype=np.float64)
+    lengths = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(products / (lengths[..., :, None] * lengths[..., None, :]))
+
+
+def linear_cka(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Linear centred kernel alignment of two sets of features of the same images: 1 for equal up to rotation and scale.
+
+    Args:
+        first: (images, d).
+        second: (images, e).
+
+    Returns:
+        In [0, 1]; NaN where one of them does not vary.
+
+    Source: Kornblith et al., Similarity of Neural Network Representations Revisited (ICML 2019), section 3.
+    """
+    x, y = (np.asarray(each, dtype=np.float64) for each in (first, second))
+    # Of the two equal forms the one over images: there are fewer of them than products of channels.
+    one, other = (centred @ centred.T for centred in (x - x.mean(0), y - y.mean(0)))
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float((one * other).sum()) / size if size > 0 else float("nan")

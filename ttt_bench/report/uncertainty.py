@@ -6,7 +6,7 @@ Within a seed, every run draws the same batches; over the seeds, every row draws
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,24 +131,17 @@ class _Draws:
     def _of_run(
         self, item: Scored, weights: dict[tuple[str, int], Array], base: dict[tuple[str, str, int], Array]
     ) -> Array | None:
-        against, changes = item.base, []
-        if against is None:
-            return None
-        for metric in self.metrics:
-            sums, other = item.run.sums.get(metric.id), against.sums.get(metric.id)
-            if sums is None or other is None or len(sums) != len(other):
-                return None
-            key = (item.run.surroundings, len(sums))
+        def drawn(groups: int) -> Array:
+            key = (item.run.surroundings, groups)
             if key not in weights:
-                weights[key] = draw_weights(len(sums), RESAMPLES, _seeded(item.run))
-            self.groups = max(self.groups, len(sums))
-            self.batches = max(self.batches, len(item.run.stream[metric.id]))
-            place = (against.cell_id, metric.id, len(sums))
-            if place not in base:
-                base[place] = scores_of_draws(metric.compute, other[:, 0], weights[key])
-            value = scores_of_draws(metric.compute, sums[:, 1], weights[key])
-            changes.append(gains(value, base[place], np.full(len(value), metric.higher_is_better)))
-        return np.asarray(np.mean(changes, axis=0))
+                weights[key] = draw_weights(groups, RESAMPLES, _seeded(item.run))
+            return weights[key]
+
+        found = resampled_delta(item, drawn, base)
+        if found is not None:
+            self.groups = max(self.groups, *(len(item.run.sums[metric.id]) for metric in self.metrics))
+            self.batches = max(self.batches, *(len(item.run.stream[metric.id]) for metric in self.metrics))
+        return found
 
     def mean(self, runs: Sequence[Array]) -> Array:
         """Over seeds that are drawn again: the same draws for the same number of seeds."""
@@ -180,6 +173,34 @@ class _Draws:
         estimate = float(np.mean([x.measures[DELTA] - y.measures[DELTA] for x, y in both]))
         pairs = [self.delta[x.run.cell_id] - self.delta[y.run.cell_id] for x, y in both]
         return interval(estimate, self.mean(pairs), len(pairs))
+
+
+def resampled_delta(
+    item: Scored, weights: Callable[[int], Array], base: dict[tuple[str, str, int], Array]
+) -> Array | None:
+    """Delta of a run over its base at the last step, in every resample of their batches.
+
+    Args:
+        item: the run.
+        weights: groups of batches -> (resamples, groups), the same for all runs that are to be paired.
+        base: resampled metrics of the bases that were met, by cell, metric and groups; gets those of this one.
+
+    Returns:
+        (resamples,) percent; None where there is no base, or a metric cannot be resampled.
+    """
+    against, changes = item.base, []
+    if against is None:
+        return None
+    for metric in item.metrics:
+        sums, other = item.run.sums.get(metric.id), against.sums.get(metric.id)
+        if sums is None or other is None or len(sums) != len(other):
+            return None
+        drawn, place = weights(len(sums)), (against.cell_id, metric.id, len(sums))
+        if place not in base:
+            base[place] = scores_of_draws(metric.compute, other[:, 0], drawn)
+        value = scores_of_draws(metric.compute, sums[:, 1], drawn)
+        changes.append(gains(value, base[place], np.full(len(value), metric.higher_is_better)))
+    return np.asarray(np.mean(changes, axis=0))
 
 
 def _seeded(run: Run) -> np.random.Generator:

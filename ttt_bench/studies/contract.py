@@ -5,7 +5,7 @@ A study is one file beside this one that ends in ``STUDY = ...``; the catalogue 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,8 @@ class Stored:
     """Numbers of its measurements."""
     warnings: list[str] = field(default_factory=list)
     """A line per measurement that could not be read, and per cell, once ``results`` was asked for."""
+    request: Request = field(default_factory=Request)
+    """Where data and methods lie, for studies that follow the choices of ``selection``."""
 
     @cached_property
     def results(self) -> list[PartResult]:
@@ -41,25 +43,36 @@ class Stored:
 
 
 class Study:
-    """One ablation or check of the S4T paper (ICCV 2025)."""
+    """One ablation or check: the S4T paper's (ICCV 2025), CTA's (arXiv 2507.05221), or this project's of either."""
 
     name: ClassVar[str]
     place: ClassVar[int]
-    """In the paper's order."""
+    """In the list; those of the S4T paper come first, in its order."""
     brief: ClassVar[str]
     """One line for ``study --help``."""
     title: ClassVar[str]
+    origin: ClassVar[str] = "S4T"
+    """Whose paper it examines."""
     paper: ClassVar[str]
     """Its table or figure."""
     question: ClassVar[str]
     printed: ClassVar[str]
-    """What the paper found, in its own numbers (Delta in percent; Taskonomy -> NYUD-v2 / PASCAL-Context)."""
+    """What the paper found, in its own numbers (of S4T: Delta in percent; Taskonomy -> NYUD-v2 / PASCAL-Context)."""
     notes: ClassVar[tuple[str, ...]] = ()
     """How this differs from the paper, and what to keep in mind; printed under every table."""
     measurement: ClassVar[str] = ""
     """What it measures on the models behind its cells: a name of ``measurements.catalogue``."""
     adapts: ClassVar[bool] = True
     """Whether its cells are run, and not only the models behind them looked at."""
+    usual: ClassVar[Mapping[str, str]] = {}
+    """What it takes for options of the command line that are not given; by default S4T on the dense track."""
+    follows: ClassVar[bool] = False
+    """Whether finished cells decide on further ones: ``parts`` is asked again until it names no new one."""
+
+    @property
+    def cited(self) -> str:
+        """The paper and the place in it."""
+        return f"{self.origin}, {self.paper}"
 
     def parts(self, config: SweepConfig, request: Request) -> tuple[Part, ...]:
         """Its sweeps, by default the one that is asked for; the controls are always among the cells.

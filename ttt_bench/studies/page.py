@@ -22,6 +22,8 @@ class Outcome:
 
     tables: tuple[TextTable, ...]
     frame: pd.DataFrame
+    said: str = ""
+    """What can be read from them, in words that follow from the numbers alone; on top of the page."""
 
 
 def write_page(
@@ -39,7 +41,8 @@ def write_page(
     """
     target = folder / FOLDER
     lines = [f"# {study.title}", "", f"*{study.question}*", ""]
-    lines += [f"S4T paper, {study.paper}: {study.printed}.", ""]
+    lines += [f"{study.origin} paper, {study.paper}: {study.printed}.", ""]
+    lines += [f"**{escape_markdown(outcome.said)}**", ""] if outcome.said else []
     lines += [f"> **WARNING** {escape_markdown(line)}\n" for line in warnings]
     lines.append(markdown(outcome.tables, level=2))
     if figure:
@@ -48,5 +51,5 @@ def write_page(
     write_text(target / "table.md", "\n".join(lines))
     csv = outcome.frame.to_csv(index=False).encode()
     write_atomically(target / "table.csv", lambda file: file.write(csv))
-    write_text(target / "table.tex", latex(outcome.tables, f"{study.title} (S4T, {study.paper})"))
+    write_text(target / "table.tex", latex(outcome.tables, f"{study.title} ({study.cited})"))
     return [target / f"table.{kind}" for kind in ("md", "csv", "tex")]

@@ -20,6 +20,8 @@ class Request:
 
     roots: Mapping[str, Path] = field(default_factory=dict)
     extra: tuple[Path, ...] = ()
+    folder: Path = Path()
+    """Of the study's sweep: what is finished there may decide what follows."""
 
 
 @dataclass(frozen=True)

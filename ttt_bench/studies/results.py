@@ -83,10 +83,11 @@ def against_clean(parts: Sequence[PartResult]) -> None:
         for group in part.groups:
             for scored in (s for row in group.rows for s in row.runs):
                 base = clean.get((group.pair, group.block, scored.run.replicate))
-                scored.measures[DELTA_CLEAN] = _delta(scored, base)
+                scored.measures[DELTA_CLEAN] = delta_against(scored, base)
 
 
-def _delta(scored: Scored, base: Run | None) -> float:
+def delta_against(scored: Scored, base: Run | None) -> float:
+    """Delta of a run at the last step against another network's, or other images', un-adapted run; NaN without."""
     return float(score(scored.run, base, scored.metrics, 0).delta[-1])
 
 
@@ -136,7 +137,7 @@ def _gather(group: Group, members: Sequence[Scored], base: Run | None) -> Scored
     for key in (DELTA, DELTA_BN):
         values = [scored.measures.get(key, float("nan")) for scored in members]
         measures[key] = sum(values) / len(values)
-    gains = [_delta(scored, base) for scored in members]
+    gains = [delta_against(scored, base) for scored in members]
     measures[DELTA_MULTI] = sum(gains) / len(gains)
     # A collapse of one task is the row's: the run that collapsed stands for all.
     carrier = next((s for s in members if s.collapsed_step is not None), members[0])

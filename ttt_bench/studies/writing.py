@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttt_bench.report.style import draw_into_files
-from ttt_bench.report.tables import TextTable
 from ttt_bench.studies.contract import Stored, Study
-from ttt_bench.studies.page import FOLDER, write_page
+from ttt_bench.studies.page import FOLDER, Outcome, write_page
 
 
-def write_study(study: Study, stored: Stored, command: str, figures: bool) -> tuple[list[Path], tuple[TextTable, ...]]:
+def write_study(study: Study, stored: Stored, command: str, figures: bool) -> tuple[list[Path], Outcome | None]:
     """Write ``folder/study``: table.md, .csv, .tex, and figure.png and .pdf.
 
     Args:
@@ -20,19 +19,20 @@ def write_study(study: Study, stored: Stored, command: str, figures: bool) -> tu
         figures: whether to draw.
 
     Returns:
-        The files written, and the tables in them; nothing when nothing is finished.
+        The files written, and what stands in them; nothing when nothing is finished.
     """
     outcome = study.outcome(stored)
     if not outcome.tables:
-        return [], ()
+        return [], None
     paths = []
     if figures:
         draw_into_files()
         from ttt_bench.report.figures.canvas import own_look
 
-        title = f"{study.title} (the paper's {study.paper.replace(' (', ', ').rstrip(')')})"
+        whose = "the paper's" if study.origin == "S4T" else f"{study.origin}:"
+        title = f"{study.title} ({whose} {study.paper.replace(' (', ', ').rstrip(')')})"
         with own_look():
             # The whole command stands on the page; it is longer than a figure is wide.
             sketch = study.draw(title, stored)
             paths = sketch.save(stored.folder / FOLDER / "figure", f"python -m ttt_bench study {study.name}")
-    return [*write_page(study, outcome, stored.folder, command, figures, stored.warnings), *paths], outcome.tables
+    return [*write_page(study, outcome, stored.folder, command, figures, stored.warnings), *paths], outcome

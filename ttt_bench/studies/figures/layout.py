@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ttt_bench.report.figures.canvas import heading
 from ttt_bench.report.groups import Group
@@ -64,7 +64,7 @@ def row_title(axes: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int = 6) -> None:
+def legend_below(figure: Figure, handles: Sequence[Artist], columns: int = 6) -> None:
     """A frameless legend at the foot, above the line of provenance."""
     height = figure.get_size_inches()[1]
     figure.legend(
