@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,12 @@ class Row:
         """The label without the names of the settings, for narrow tables that name them below."""
         return f"{self.method}({', '.join(value for _, value in self.variant)})" if self.variant else self.label
 
-    @property
+    @cached_property
     def survivors(self) -> tuple[Scored, ...]:
         """The runs that did not collapse: the only ones in a mean."""
         return tuple(scored for scored in self.runs if scored.collapsed_step is None)
 
-    @property
+    @cached_property
     def collapsed_steps(self) -> tuple[int, ...]:
         """Where each collapsed run did."""
         steps = (scored.collapsed_step for scored in self.runs)
