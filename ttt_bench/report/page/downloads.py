@@ -7,7 +7,7 @@ from typing import Any
 from ttt_bench.report.markup import csv_text, latex, markdown
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.tables import Emphasis, Entry, TextTable
 
 
 def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, Any]]:
@@ -18,10 +18,22 @@ def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, A
         for number, table in enumerate(report.tables[group.slug], start=1)
     ]
     for section in sections:
-        rows = tuple(tuple(map(Entry, row)) for row in section.rows)
-        table = TextTable(section.title, section.head, rows, (section.said,) if section.said else ())
+        table = TextTable(section.title, section.head, _entries(section), _said(section))
         found.append(_table(table, section.id, "", ""))
     return found
+
+
+def _entries(section: Section) -> tuple[tuple[Entry, ...], ...]:
+    unmarked: tuple[Emphasis, ...] = ("",)
+    marks = section.marks or tuple(unmarked * len(row) for row in section.rows)
+    return tuple(
+        tuple(Entry(text, mark) for text, mark in zip(row, marked, strict=True))
+        for row, marked in zip(section.rows, marks, strict=True)
+    )
+
+
+def _said(section: Section) -> tuple[str, ...]:
+    return (*((section.said,) if section.said else ()), *section.notes)
 
 
 def _table(table: TextTable, name: str, of: str, slug: str) -> dict[str, Any]:
