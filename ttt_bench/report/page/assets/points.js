@@ -78,7 +78,7 @@ function addPoints() {
     [["Step variance", "SV ↓ (squared steps)"], ["Warping distance", "DTW ↓"], ["Direction", "cosine similarity ↑"]].forEach(([title, axis], i) =>
       scatter("sync", title, axis, (row) => row.sync[i]));
   }
-  scatter("costs", "", "one update, in base forwards (log) ↓", (row) => (row.cost[1] > 0 ? row.cost[1] : null), true);
+  scatter("costs", "Gain against the cost of one update", "one update, in base forwards (log) ↓", (row) => (row.cost[1] > 0 ? row.cost[1] : null), true);
   addCompute();
   byId("cost").hidden = !byId("costs").childNodes.length;
   const streamed = view().rows.some((row) => row.stream);
