@@ -54,7 +54,9 @@ def cut(name: str, most: int, hashed: str = "") -> str:
 
 def shown(text: object) -> str:
     """Text from data as one harmless line: control characters, line breaks and direction marks become escapes."""
-    return "".join(_escaped(c) if _acts(c) or c in "\n\r\t" else c for c in str(text))
+    said = str(text)
+    # All of almost every text can be printed, and then nothing in it acts: a report asks for a quarter of a million.
+    return said if said.isprintable() else "".join(_escaped(c) if _acts(c) or c in "\n\r\t" else c for c in said)
 
 
 def printable(text: str) -> str:

@@ -194,3 +194,38 @@ def plausible(method, seed, pair, steps=41, batches=12, tasks=("semseg", "depth"
             shape = (batches,) + (1,) * (old.ndim - 1)
             made.statistics[name] = first + (old - first) * (0.4 + 0.6 * drift).reshape(shape)
     return made
+
+
+def over_kinds(kinds=("fog", "snow", "contrast", "brightness", "jpeg_compression"), seeds=2):
+    """Cells of image classification over kinds of corruption: ``tent`` gains, ``odd`` loses."""
+    cells = []
+    for place, kind in enumerate(kinds):
+        for method, gain in (("base", 0.0), ("bn", 0.02), ("tent", 0.05), ("odd", -0.03)):
+            for seed in range(seeds):
+                level = 0.7 - 0.03 * place
+                share = level + gain * np.array([0.0, 0.5, 1.0 + 0.1 * seed * place])
+                counts = np.zeros((2, 3, CLASSES, 3))
+                counts[..., 0] = counts[..., 2] = PIXELS
+                counts[..., 1] = np.rint(PIXELS * share)[None, :, None]
+                pair = f"cifar10->cifar10+{kind}:5"
+                made = trajectory(
+                    method, {"semseg": share}, pair=pair, seed=seed, statistics={"class/counts": counts},
+                    extra={"tasks": ["class"], "target_fingerprint": pair},
+                )  # fmt: skip
+                del made.statistics["semseg/confusion"]
+                cells.append(made)
+    return cells
+
+
+def drifting(second="rooms/dusk"):
+    """Cells of a stream of two segments, scored on the source after it too; ``tent`` forgets half."""
+    cells = []
+    segments = [{"name": "rooms/fog", "batches": 2}, {"name": second, "batches": 4}]
+    for method, end, left in (("base", 1.0, 0.5), ("bn", 0.9, 0.5), ("tent", 0.8, 0.75)):
+        made = trajectory(
+            method, {"depth": [1.0, end]}, pair="rooms/studio->rooms/fog>rooms/dusk", batches=6,
+            extra={"stream": "continual", "segments": segments},
+        )  # fmt: skip
+        made.summary["source_scores_after"] = {"depth/rmse": left}
+        cells.append(made)
+    return cells

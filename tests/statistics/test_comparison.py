@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ttt_bench.statistics import comparison
 from ttt_bench.statistics.comparison import holm, kendall, mean_ranks, seeds_needed, tie_group
 from ttt_bench.statistics.resampling import draw_weights, interval, resampled_mean
 from ttt_bench.statistics.verdict import Standing, verdict
@@ -20,6 +21,17 @@ def test_holm_by_hand():
     assert adjusted["b"] == pytest.approx(0.06)
     assert math.isnan(adjusted["d"])
     assert holm({}) == {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 30])
+def test_holm_is_that_of_statsmodels_to_the_bit(count):
+    from statsmodels.stats.multitest import multipletests
+
+    # Every p comes twice: ties must share their adjusted value.
+    values = np.repeat(np.random.default_rng(count).random(count) ** 4, 2)
+    expected = multipletests(values, method="holm")[1]
+    adjusted = holm({str(place): float(p) for place, p in enumerate(values)})
+    assert list(adjusted.values()) == expected.tolist()
 
 
 def test_what_cannot_be_told_from_the_best_shares_its_group():
@@ -107,3 +119,15 @@ def test_seeds_are_found_for_any_effect(effect):
     assert needed is not None
     assert power(needed) >= 0.8
     assert needed == 2 or power(needed - 1) < 0.8
+
+
+@pytest.mark.parametrize("effect", [0.02, 0.4, 1.3, 4.7, 9.8])
+@pytest.mark.parametrize("seeds", [2, 3, 40, 3000])
+def test_power_is_that_of_statsmodels_to_the_bit(effect, seeds, monkeypatch):
+    from statsmodels.stats.power import TTestPower
+
+    known = float(TTestPower().power(effect, seeds, comparison.ALPHA / 2, alternative="larger"))
+    monkeypatch.setattr(comparison, "POWER", known)
+    assert comparison._enough(effect, seeds)
+    monkeypatch.setattr(comparison, "POWER", math.nextafter(known, 2))
+    assert not comparison._enough(effect, seeds)

@@ -278,12 +278,8 @@ def _stream_block(scored: Scored, names: Sequence[str]) -> Block:
         against = scored.base.stream.get(id) if scored.base else None
         if against is not None and len(against) == batches:
             base[place] = np.repeat(against[:, 0], 2)
-    change = np.array(
-        [
-            gains(v, b, np.full(2 * batches, metric_by_id(id).higher_is_better))
-            for id, v, b in zip(ids, values, base, strict=True)
-        ]
-    ).reshape(values.shape)
+    higher = np.repeat([metric_by_id(id).higher_is_better for id in ids], 2 * batches)
+    change = gains(values.ravel(), base.ravel(), higher).reshape(values.shape)
     chosen = [place for place, id in enumerate(ids) if id in {m.id for m in scored.metrics}]
     mean = change[chosen].mean(axis=0) if chosen else np.full(2 * batches, np.nan)
     segment = np.full(batches, -1)

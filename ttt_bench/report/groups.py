@@ -45,12 +45,12 @@ class Row:
         """Whether it is what methods are compared with, not a method."""
         return self.method in (BASE, BN)
 
-    @property
+    @cached_property
     def survivors(self) -> tuple[Scored, ...]:
         """The runs that did not collapse: the only ones in a mean."""
         return tuple(scored for scored in self.runs if scored.collapsed_step is None)
 
-    @property
+    @cached_property
     def collapsed_steps(self) -> tuple[int, ...]:
         """Where each collapsed run did."""
         steps = (scored.collapsed_step for scored in self.runs)

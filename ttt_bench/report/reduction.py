@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -24,6 +25,8 @@ MOST_GROUPS, LEAST_GROUPS = 512, 16
 """Groups of consecutive batches that intervals resample."""
 GROUP_BYTES = 2**20
 """Of one statistic's groups: a folder holds thousands of cells, and all of them are kept."""
+TOGETHER = 4 * 2**20
+"""Bytes of batches that are gathered to score several spans in one call."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +134,53 @@ def reduce_statistic(file: CellFile, name: str, metrics: Sequence[Metric], pooli
 
 def _at_once(statistic: Array, metrics: Sequence[Metric], pooling: Pooling) -> dict[str, Reduced]:
     ends, pooled = statistic[:, [0, -1]], statistic.sum(0)[None]
-    sums = np.add.reduceat(ends, np.unique(grouping(statistic.shape), return_index=True)[1], axis=0)
-    found = {}
-    for metric in metrics:
-        window, segments = (
-            np.array([metric.compute(ends[first:end]) for first, end in spans]).reshape(len(spans), 2)
-            for spans in (_window_spans(pooling), pooling.spans)
+    sums = np.add.reduceat(ends, _group_starts(statistic.shape), axis=0)
+    windows, segments = _window_spans(pooling), pooling.spans
+    return {
+        metric.id: Reduced(
+            metric.compute(statistic),
+            _each_batch(metric, ends),
+            over_spans(metric, ends, windows),
+            over_spans(metric, ends, segments),
+            pooled,
+            sums,
         )
-        found[metric.id] = Reduced(metric.compute(statistic), _each_batch(metric, ends), window, segments, pooled, sums)
+        for metric in metrics
+    }
+
+
+@lru_cache(maxsize=64)
+def _group_starts(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """(groups,) first batch of each; thousands of cells have the same."""
+    starts: npt.NDArray[np.int64] = np.unique(grouping(shape), return_index=True)[1]
+    return starts
+
+
+def over_spans(metric: Metric, ends: Array, spans: Sequence[tuple[int, int]]) -> Array:
+    """A metric over spans of batches, equal to the bit to one call for each.
+
+    It maps (batches, steps, ...) to (steps,), so spans of the same length go in together, in the place of steps.
+
+    Args:
+        metric: of the statistic.
+        ends: (batches, 2, ...) the statistic at the first and at the last step.
+        spans: (first batch, batch after the last) of each.
+
+    Returns:
+        (spans, 2).
+    """
+    found = np.empty((len(spans), 2))
+    lengths = np.array([end - first for first, end in spans], dtype=np.int64)
+    each = ends.shape[2:]
+    by_end = ends.swapaxes(0, 1)
+    for length in dict.fromkeys(lengths.tolist()):
+        alike = np.flatnonzero(lengths == length)
+        few = max(1, TOGETHER // max(length * ends[:1].nbytes, 1))
+        for some in (alike[start : start + few] for start in range(0, len(alike), few)):
+            batches = np.array([spans[place][0] for place in some])[:, None] + np.arange(length)
+            # A span's batches lie together in memory, as they do in ``ends``: in which order a sum adds depends on it.
+            gathered = np.ascontiguousarray(by_end[:, batches]).reshape(2 * len(some), length, *each)
+            found[some] = metric.compute(gathered.swapaxes(0, 1)).reshape(2, -1).T
     return found
 
 
@@ -187,4 +229,5 @@ def _window_spans(pooling: Pooling) -> list[tuple[int, int]]:
 def _each_batch(metric: Metric, ends: Array) -> Array:
     # A metric maps (batches, steps, ...) to (steps,): with one batch and the stream in the place of the steps
     # it scores every batch alone in one call.
-    return np.stack([metric.compute(ends[None, :, end]) for end in (0, 1)], axis=1)
+    both = ends.swapaxes(0, 1).reshape(1, 2 * len(ends), *ends.shape[2:])
+    return np.ascontiguousarray(metric.compute(both).reshape(2, -1).T)

@@ -56,11 +56,16 @@ def _left_of_source(scored: Scored) -> float | None:
     return float(np.mean(gains(values, against, [m.higher_is_better for m in scored.metrics])))
 
 
+def segment_names(group: Group) -> tuple[str, ...]:
+    """Of the stream's segments; empty where it does not drift."""
+    return next((s.run.segment_names for row in group.rows for s in row.runs if s.run.segment_names), ())
+
+
 def segment_tables(group: Group) -> list[TextTable]:
     """Delta and Delta over ``bn`` on each segment, and forgetting; none where the stream does not drift."""
     from ttt_bench.report.tables import DELTA, DELTA_BN, Column, make_table, number
 
-    names = next((s.run.segment_names for row in group.rows for s in row.runs if s.run.segment_names), ())
+    names = segment_names(group)
     known = [s for row in group.rows for s in row.runs if FORGETTING in s.measures]
     if not names and not known:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,17 @@ MOST_SEEDS = 2**20
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values adjusted for their number (Holm 1979); undefined ones stay undefined and do not count."""
-    from statsmodels.stats.multitest import multipletests
+    """p-values adjusted for their number (Holm 1979); undefined ones stay undefined and do not count.
 
-    known = {name: p for name, p in p_values.items() if math.isfinite(p)}
-    adjusted = multipletests(list(known.values()), alpha=ALPHA, method="holm")[1] if known else []
-    return {**dict.fromkeys(p_values, math.nan), **dict(zip(known, map(float, adjusted), strict=True))}
+    As ``statsmodels`` has it to the bit; that takes seconds to import and collects garbage in every call.
+    """
+    known = sorted((p, name) for name, p in p_values.items() if math.isfinite(p))
+    adjusted = dict.fromkeys(p_values, math.nan)
+    reached = 0.0
+    for place, (p, name) in enumerate(known):
+        reached = max(reached, p * (len(known) - place))
+        adjusted[name] = min(reached, 1.0)
+    return adjusted
 
 
 def tie_group(best: str, against_best: Mapping[str, float]) -> frozenset[str]:
@@ -68,10 +74,11 @@ def seeds_needed(differences: Sequence[float]) -> int | None:
 
 
 def _enough(effect: float, seeds: int) -> bool:
-    from statsmodels.stats.power import TTestPower
+    from scipy.special import nctdtr, stdtrit
 
     # Of the two-sided test's tails the far one adds nothing at this power, and scipy cannot compute it.
-    return float(TTestPower().power(effect, seeds, ALPHA / 2, alternative="larger")) >= POWER
+    critical = -stdtrit(seeds - 1, ALPHA / 2)
+    return float(1 - nctdtr(seeds - 1, effect * math.sqrt(seeds), critical)) >= POWER
 
 
 @dataclass(frozen=True)
@@ -92,16 +99,23 @@ def mean_ranks(names: Sequence[str], scores: Array) -> Ranks:
         names: of the columns.
         scores: (blocks, names), higher is better; ties share their mean rank.
     """
-    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+    from scipy.stats import friedmanchisquare, rankdata
 
     blocks, count = scores.shape
     ranks = rankdata(-scores, axis=1)
     critical, p = math.nan, math.nan
     if blocks >= 5 and count >= 3:
-        quantile = float(studentized_range.ppf(1 - ALPHA, count, np.inf)) / math.sqrt(2)
-        critical = quantile * math.sqrt(count * (count + 1) / (6 * blocks))
+        critical = _nemenyi(count) * math.sqrt(count * (count + 1) / (6 * blocks))
         p = float(friedmanchisquare(*scores.T).pvalue)
     return Ranks(tuple(names), tuple(map(float, ranks.mean(0))), critical, p)
+
+
+@lru_cache(maxsize=64)
+def _nemenyi(count: int) -> float:
+    """Critical value for so many methods; it is integrated, so each is computed once."""
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(1 - ALPHA, count, np.inf)) / math.sqrt(2)
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float:

@@ -109,6 +109,10 @@ def metric_by_id(id: str) -> Metric:
     Raises:
         UserError: there is no such metric.
     """
+    task = TASKS.get(id.partition("/")[0])
+    for metric in task.metrics if task else ():
+        if metric.id == id:  # asked for a hundred thousand times by a large report
+            return metric
     known = {metric.id: metric for task in TASKS.values() for metric in task.metrics}
     if id not in known:
         raise UserError(f"Unknown metric {id!r}.", did_you_mean(id, known))

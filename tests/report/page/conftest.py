@@ -63,6 +63,17 @@ def page_file(tmp_path_factory):
     return write_page(score_folder(folder), folder / "index.html", "python -m ttt_bench report here")
 
 
+@pytest.fixture(scope="session")
+def many_file(tmp_path_factory):
+    """Five kinds of corruption of one data set, and a stream of segments, one of a hostile name."""
+    from ttt_bench.report.build import score_folder
+    from ttt_bench.report.page.write import write_page
+
+    folder = tmp_path_factory.mktemp("many")
+    synthetic.save(folder, *synthetic.over_kinds(), *synthetic.drifting(HOSTILE))
+    return write_page(score_folder(folder), folder / "index.html", "python -m ttt_bench report here")
+
+
 @pytest.fixture
 def opened(browser, page_file):
     with Opened(browser, page_file) as page:

@@ -54,6 +54,12 @@ def over_bn(group: Group, row: Row, steps: Array) -> tuple[Curve, ...]:
     )
 
 
+def row_work(row: Row, steps: Array) -> Series:
+    """What the updates up to each step cost, mean over the runs that the curves are of; see ``loading.work_until``."""
+    spent = [_aligned(s, lambda scored: scored.run.spent, steps) for s in row.survivors or row.runs]
+    return series(np.mean(spent, axis=0), 3)
+
+
 def best_steps(group: Group, curves: Sequence[Curve], steps: Array) -> Series:
     """The first step at which each metric's mean trajectory is best."""
     found: list[float] = []

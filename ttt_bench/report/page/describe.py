@@ -50,7 +50,7 @@ def describe(report: Report, command: str, sections: Sequence[model.Section] = (
         selections=tuple(model.Selection(s.id, s.title, s.rule, s.oracle) for s in SELECTIONS),
         looks=tuple(_look(styles[label]) for label in labels),
         views=tuple(make_view(group, places, asked, room) for group in report.groups),
-        sections=(*sections, *further(report)),
+        sections=(*sections, *further(report, places)),
         failures=tuple(loss for folder in report.sources for loss in _failures(folder)),
         provenance=_provenance(runs, sorted(set(asked.values())), command),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from ttt_bench.report.markup import csv_text, latex, markdown
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.tables import Emphasis, Entry, TextTable
 
 
 def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, Any]]:
@@ -21,9 +21,18 @@ def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, A
 
 
 def section_table(section: Section) -> TextTable:
-    """A section of the page as a table, what is said of it as its note."""
-    rows = tuple(tuple(map(Entry, row)) for row in section.rows)
-    return TextTable(section.title, section.head, rows, (section.said,) if section.said else ())
+    """A section of the page as a table, what is said of it and under it as its notes."""
+    said = (section.said,) if section.said else ()
+    return TextTable(section.title, section.head, _entries(section), (*said, *section.notes))
+
+
+def _entries(section: Section) -> tuple[tuple[Entry, ...], ...]:
+    unmarked: tuple[Emphasis, ...] = ("",)
+    marks = section.marks or tuple(unmarked * len(row) for row in section.rows)
+    return tuple(
+        tuple(Entry(text, mark) for text, mark in zip(row, marked, strict=True))
+        for row, marked in zip(section.rows, marks, strict=True)
+    )
 
 
 def _table(table: TextTable, name: str, of: str, slug: str) -> dict[str, Any]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The command line imports this file for every command: nothing heavy may come with it.
+    from ttt_bench.report.tables import Emphasis
 
 Series = tuple[float | None, ...]
 """One number per step of the view; None where there is none."""
@@ -62,6 +67,18 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What a stream that drifts does to a row, at the last step: means over its surviving seeds."""
+
+    delta: Series
+    """One per segment of the stream: Delta over ``base`` on that segment alone."""
+    over_bn: Series
+    """The same minus the ``bn`` control's."""
+    forgetting: float | None
+    """Percent lost on held-out source images after the stream; negative: gained."""
+
+
+@dataclass(frozen=True)
 class Row:
     """One method, with its options, in one view."""
 
@@ -88,6 +105,10 @@ class Row:
     cost: Series
     """Seconds, base forwards and peak MiB of one update, and the millions of parameters that are updated."""
     stream: Stream | None
+    drift: Drift | None
+    """None where the stream has no segments and nothing was scored on the source after it."""
+    work: int | None
+    """Which of the view's ``work`` its updates cost; None where that is not known."""
     command: str
     """Runs it again, with its controls."""
 
@@ -128,9 +149,15 @@ class View:
 
     slug: str
     title: str
+    block: str
+    """What it shares with the views of other pairs, in words."""
     facets: tuple[str, ...]
     """Its value for each of the page's facets."""
     steps: tuple[float, ...]
+    segments: tuple[str, ...]
+    """Of the stream; empty in one that does not drift."""
+    work: tuple[Series, ...]
+    """What the updates up to each step cost, as forwards of each image: every course of it that rows have."""
     metrics: tuple[Metric, ...]
     fixed_step: int
     verdict: str
@@ -171,14 +198,35 @@ class Facet:
 
 
 @dataclass(frozen=True)
+class Ranks:
+    """Mean ranks over pairs, best first."""
+
+    labels: tuple[str, ...]
+    looks: tuple[int, ...]
+    """Which of the page's looks each has."""
+    mean: Series
+    critical: float
+    """Mean ranks that differ by less cannot be told apart."""
+
+
+@dataclass(frozen=True)
 class Section:
-    """A further part of the page that is a table: strategies, two sweeps compared, published numbers."""
+    """A further part of the page that is a table: over all pairs, strategies, two sweeps, published numbers."""
 
     id: str
     title: str
     said: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    marks: tuple[tuple[Emphasis, ...], ...] = ()
+    """``bold`` or ``oracle`` for each text of the rows, or nothing; empty: none has any."""
+    notes: tuple[str, ...] = ()
+    part: str = ""
+    """Its name among the parts of the page, which others may share; empty: its title."""
+    block: str = ""
+    """Of the views that it is about; empty: of all."""
+    ranks: Ranks | None = None
+    """To be drawn above the table."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Further parts of the page, each a table: a new one is one function here, which returns None where it has no data."""
+"""Further parts of the page that are tables: a new one is one function that returns nothing where it has no data."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from ttt_bench.names import shown
 from ttt_bench.report.page.model import Section
+from ttt_bench.report.page.overall import over_pairs
 from ttt_bench.report.result import Report
 from ttt_bench.report.tables import MISSING, number
 
@@ -30,9 +31,10 @@ _CHOSEN = (
 _NEEDED = frozenset(_CHOSEN)
 
 
-def further(report: Report) -> tuple[Section, ...]:
-    """The sections that this report has something to say in."""
-    return tuple(section for folder in report.sources for section in [strategies(folder)] if section is not None)
+def further(report: Report, looks: Mapping[str, int]) -> tuple[Section, ...]:
+    """The sections that this report has something to say in; ``looks``: label -> place among the page's."""
+    chosen = [section for folder in report.sources for section in [strategies(folder)] if section is not None]
+    return (*over_pairs(report.groups, looks), *chosen)
 
 
 def strategies(folder: Path) -> Section | None:

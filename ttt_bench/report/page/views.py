@@ -11,10 +11,11 @@ from ttt_bench.names import shown
 from ttt_bench.report.commands import row_command
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page import model
-from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, series, steps_of
+from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, row_work, series, steps_of
 from ttt_bench.report.page.pictures import shots_of
 from ttt_bench.report.runs import Block
 from ttt_bench.report.scoring import COLLAPSE_DELTA, Scored, stream_delta
+from ttt_bench.report.segments import FORGETTING, segment_names
 from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.tables import collapsed_text, metric_head
 from ttt_bench.statistics.resampling import Interval
@@ -39,11 +40,17 @@ def make_view(group: Group, looks: Mapping[str, int], asked: Mapping[str, str], 
         room: bytes its pictures may take.
     """
     steps = steps_of(group)
+    spent = [row_work(row, steps) for row in group.rows]
+    # Methods of one kind cost the same, and so do settings of one method: each course is told once.
+    work = tuple(dict.fromkeys(course for course in spent if None not in course))
     return model.View(
         slug=group.slug,
         title=f"{group.title}: {group.block.title}",
+        block=group.block.title,
         facets=_facet_values(group),
         steps=tuple(steps.tolist()),
+        segments=segment_names(group),
+        work=work,
         metrics=tuple(
             model.Metric(m.id, m.task, metric_head(m), m.digits, 1 if m.higher_is_better else -1) for m in group.metrics
         ),
@@ -52,7 +59,10 @@ def make_view(group: Group, looks: Mapping[str, int], asked: Mapping[str, str], 
         source=group.source_line,
         accidents=group.accident_line,
         notes=group.notes,
-        rows=tuple(_row(group, row, steps, looks[row.label], asked) for row in group.rows),
+        rows=tuple(
+            _row(group, row, steps, looks[row.label], asked, work.index(course) if course in work else None)
+            for row, course in zip(group.rows, spent, strict=True)
+        ),
         losses=tuple(
             _lost(row, scored) for row in group.rows for scored in row.runs if scored.collapsed_step is not None
         ),
@@ -64,7 +74,7 @@ def _facet_values(group: Group) -> tuple[str, ...]:
     return (group.title, *(str(getattr(group.block, field.name)) for field in fields(group.block)))
 
 
-def _row(group: Group, row: Row, steps: Array, look: int, asked: Mapping[str, str]) -> model.Row:
+def _row(group: Group, row: Row, steps: Array, look: int, asked: Mapping[str, str], work: int | None) -> model.Row:
     curves = row_curves(group, row, steps)
     return model.Row(
         label=row.label,
@@ -82,6 +92,8 @@ def _row(group: Group, row: Row, steps: Array, look: int, asked: Mapping[str, st
         sync=series([row.mean(key) for key in ("sv", "dtw", "cs")], 4),
         cost=tuple(series(row.mean(key) * scale, digits)[0] for key, scale, digits in COST),
         stream=_stream(row),
+        drift=_drift(group, row),
+        work=work,
         command=row_command(row, asked),
     )
 
@@ -117,6 +129,14 @@ def _stream(row: Row) -> model.Stream | None:
         return None
     means = (np.mean([pair[end][1] for pair in both], axis=0) for end in (0, 1))
     return model.Stream(series(both[0][0][0], 0), *(series(mean, 3) for mean in means))
+
+
+def _drift(group: Group, row: Row) -> model.Drift | None:
+    places = range(len(segment_names(group)))
+    if not row.survivors or not (places or any(FORGETTING in s.measures for s in row.survivors)):
+        return None
+    own, over = (series([row.mean(f"segment/{place}/{key}") for place in places], 3) for key in ("delta", "delta_bn"))
+    return model.Drift(own, over, series(row.mean(FORGETTING), 3)[0])
 
 
 def _lost(row: Row, scored: Scored) -> model.Loss:

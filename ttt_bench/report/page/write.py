@@ -21,7 +21,7 @@ from ttt_bench.report.page.downloads import tables_of
 from ttt_bench.report.page.model import Page, Section
 from ttt_bench.report.result import Report
 
-SCRIPTS = ("core", "board", "charts", "curves", "points", "pictures", "tables", "start")
+SCRIPTS = ("core", "board", "charts", "curves", "points", "overall", "pictures", "tables", "start")
 """In the order in which they build on each other."""
 _SPECIAL = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element or begin a comment in it; in JSON each may be written as an escape."""

@@ -100,7 +100,7 @@ function orderBoard() {
     each.box.checked = !state.hidden.has(each.row.label);
   }
   byId("ranks").tBodies[0].append(...known.map(({ each }) => each.node));
-  byId("ranks").classList.toggle("oracle-read", state.selection !== null && page.selections[state.selection].oracle);
+  byId("ranks").classList.toggle("oracle-read", Boolean(selected() && selected().oracle));
   for (const th of byId("ranks").tHead.rows[0].cells) {
     const key = th.dataset.key || (th.classList.contains("name") ? "label" : "");
     if (key === state.sort.key) th.setAttribute("aria-sort", state.sort.down ? "descending" : "ascending");
@@ -113,9 +113,18 @@ function orderBoard() {
 
 function saidOfReading() {
   if (state.selection === null) return `Every method after ${view().steps[state.step]} updates.`;
-  const selection = page.selections[state.selection];
+  if (state.selection === BUDGET) return saidOfBudget();
+  const selection = selected();
   const title = selection.id === "fixed" ? `fixed, step ${view().fixed_step}` : selection.title;
   return `${title}: ${selection.rule}.`;
+}
+
+function saidOfBudget() {
+  const budget = state.budgets[state.budget], online = view().facets[page.facets.findIndex((facet) => facet.name === "protocol")] === "online";
+  const stuck = view().rows.filter((row) => row.method !== "base" && row.survivors && within(row, budget) === 0).map((row) => row.label);
+  return `At equal compute: every method after its last step within ${times(budget)}, forwards + 2 × backwards of each image through the encoder.`
+    + (stuck.length ? ` Not one update fits for ${stuck.length > 6 ? stuck.length + " methods" : stuck.join(", ")}: read at step 0.` : "")
+    + (online ? " In online, step k of a batch follows all updates of the batches before it, whatever the budget." : "");
 }
 
 async function copyText(text) {

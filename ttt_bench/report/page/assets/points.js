@@ -50,6 +50,26 @@ function scatter(home, title, axis, xOf, logarithmic) {
   });
 }
 
+// Every step of every method over what the updates up to it have cost.
+function addCompute() {
+  const rows = () => shown().filter((row) => !row.control && row.over_bn.length && row.work !== null && view().work[row.work].some((spent) => spent > 0));
+  if (!rows().length) return;
+  const overOf = (row) => row.over_bn[row.over_bn.length - 1].mean;
+  const mark = () => {
+    const at = rows().map((row) => ({ row, place: view().steps.indexOf(read(row).step) })).filter(({ place }) => place >= 0);
+    return { x: at.map(({ row, place }) => view().work[row.work][place]), y: at.map(({ row, place }) => valueAt(overOf(row), place)), at };
+  };
+  addChart("costs", "Gain over bn against spent compute", "Δ minus bn's at each step against what the updates up to it have cost", () => {
+    const drawn = rows(), at = mark();
+    const lines = drawn.map((row) => ({ x: view().work[row.work], y: overOf(row), mode: "lines", name: plain(row.label), connectgaps: true,
+      line: { color: colourOf(row), dash: page.looks[row.look].dash, width: 2 }, hovertemplate: "%{y:+.2f} at %{x:.3~g}x" }));
+    const marks = { x: at.x, y: at.y, mode: "markers", name: "marks", hoverinfo: "skip", marker: { size: 10,
+      color: at.at.map(({ row }) => colourOf(row)), symbol: at.at.map(({ row }) => page.looks[row.look].symbol) } };
+    return { data: [...lines, marks], layout: axes({ title: { text: "forwards + 2 × backwards of each image (x)" }, zeroline: false },
+      { title: { text: "Δ−bn (points)" }, range: robust(drawn.map(overOf)) }) };
+  }, mark);
+}
+
 function addPoints() {
   const several = view().metrics.length > 1;
   byId("together").hidden = !several;
@@ -58,7 +78,8 @@ function addPoints() {
     [["Step variance", "SV ↓ (squared steps)"], ["Warping distance", "DTW ↓"], ["Direction", "cosine similarity ↑"]].forEach(([title, axis], i) =>
       scatter("sync", title, axis, (row) => row.sync[i]));
   }
-  scatter("costs", "", "one update, in base forwards (log) ↓", (row) => (row.cost[1] > 0 ? row.cost[1] : null), true);
+  scatter("costs", "Gain against the cost of one update", "one update, in base forwards (log) ↓", (row) => (row.cost[1] > 0 ? row.cost[1] : null), true);
+  addCompute();
   byId("cost").hidden = !byId("costs").childNodes.length;
   const streamed = view().rows.some((row) => row.stream);
   byId("along").hidden = !streamed;

@@ -2,17 +2,32 @@
 function showView() {
   state.step = view().steps.length - 1;
   byId("step").max = state.step;
+  state.budgets = budgetsOf();
+  state.budget = byId("budget").max = state.budgets.length - 1;
+  const one = state.budgets.length < 2;
+  byId("budget-slide").hidden = byId("read-budget").hidden = one;
+  if (one && state.selection === BUDGET) state.selection = LAST;
   hideMany();
   buildBoard();
   clearCharts();
   addCurves();
   addPoints();
+  addDrift();
+  showSections();
   buildPictures();
   listLosses();
   listTables();
   listFacets();
   buildLegend();
+  listParts();
   showReading();
+}
+
+function listParts() {
+  const parts = new Map();  // sections of one part are found by the first of them
+  for (const section of document.querySelectorAll("section[data-part]"))
+    if (!section.hidden && !parts.has(section.dataset.part)) parts.set(section.dataset.part, section);
+  byId("parts").replaceChildren(...[...parts].map(([name, section]) => make("a", { href: "#" + section.id }, name)));
 }
 
 function showReading() {
@@ -20,6 +35,11 @@ function showReading() {
   const said = `${view().steps[state.step]} of ${view().steps[view().steps.length - 1]}`;
   byId("step-said").textContent = said;
   byId("step").setAttribute("aria-valuetext", "step " + said);
+  if (state.budgets.length) {
+    byId("budget").value = state.budget;
+    byId("budget-said").textContent = "within " + times(state.budgets[state.budget]);
+    byId("budget").setAttribute("aria-valuetext", byId("budget-said").textContent);
+  }
   for (const box of byId("readings").querySelectorAll("input")) box.checked = box.value === String(state.selection);
   orderBoard();
   remark();
@@ -63,19 +83,24 @@ function choose(place, value) {
 }
 
 function buildReadings() {
-  const radio = (value, title, oracle, rule) => make("label", { class: oracle ? "oracle" : false, title: rule }, make("input", { type: "radio", name: "reading", value: String(value),
+  const radio = (value, title, oracle, rule) => make("label", { class: oracle ? "oracle" : false, title: rule, id: "read-" + value }, make("input", { type: "radio", name: "reading", value: String(value),
     onchange: () => { state.selection = value; if (value === LAST) state.step = view().steps.length - 1; showReading(); } }), " " + title);
-  byId("readings").append(...page.selections.map((s, i) => radio(i, s.title, s.oracle, s.rule)), radio(null, "the slider's step", false, "every method at the same step"));
+  byId("readings").append(...page.selections.map((s, i) => radio(i, s.title, s.oracle, s.rule)), radio(null, "the slider's step", false, "every method at the same step"),
+    radio(BUDGET, "equal compute", false, "every method at its last step within the same compute"));
 }
 
 let waiting = false;
-byId("step").addEventListener("input", () => {
-  state.step = Number(byId("step").value);
-  state.selection = null;
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => { waiting = false; showReading(); });
-});
+function slide(id, selection, change) {
+  byId(id).addEventListener("input", () => {
+    change(Number(byId(id).value));
+    state.selection = selection;
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; showReading(); });
+  });
+}
+slide("step", null, (place) => { state.step = place; });
+slide("budget", BUDGET, (place) => { state.budget = place; });
 
 let playing = null;
 byId("play").addEventListener("click", () => {
@@ -107,8 +132,6 @@ addEventListener("afterprint", () => applyTheme(false));
 applyTheme(false);
 buildReadings();
 showView();
-byId("parts").append(...[...document.querySelectorAll("section[data-part]")].filter((part) => !part.hidden).map((part) =>
-  make("a", { href: "#" + part.id }, part.dataset.part)));
 unpack("packed-library").then((source) => {
   document.head.append(make("script", {}, source));
   ready = true;

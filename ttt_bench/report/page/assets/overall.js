@@ -1,0 +1,47 @@
+// Streams that drift, and what holds over all pairs.
+function addDrift() {
+  const known = view().rows.filter((row) => row.drift);
+  byId("drift").hidden = !known.length;
+  if (known.length && view().segments.length) {
+    driftChart("Δ over base (%) ↑", "delta");
+    if (known.some((row) => !row.control && row.drift.over_bn.some((value) => value !== null))) driftChart("Δ minus bn's (points) ↑", "over_bn");
+  }
+  const head = ["method", ...view().segments.map((name) => `Δ (%), ${name}`), "forgetting (%) ↓"];
+  byId("drifted").replaceChildren(make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
+    make("tbody", {}, ...known.map((row) => make("tr", {}, make("th", { scope: "row" }, row.label),
+      ...[...row.drift.delta, row.drift.forgetting].map((value) => make("td", {}, number(value, 2, true)))))));
+}
+
+function driftChart(title, key) {
+  const rows = () => shown().filter((row) => row.drift && !(key === "over_bn" && row.control));
+  addChart("segments", title, `${title} on each segment of the stream; the numbers stand in the tables`, () => {
+    const drawn = rows(), places = view().segments.map((_, i) => i);
+    const data = drawn.map((row) => ({ x: places, y: row.drift[key], mode: "lines+markers", name: plain(row.label), hovertemplate: "%{y:+.2f}",
+      line: { color: colourOf(row), dash: page.looks[row.look].dash, width: 2 }, marker: { size: 9, color: colourOf(row), symbol: page.looks[row.look].symbol } }));
+    return { data, layout: axes({ tickvals: places, ticktext: view().segments.map((name) => plain(short(name))), zeroline: false, range: [-0.3, places.length - 0.7] },
+      { range: robust(drawn.map((row) => row.drift[key])) }) };
+  });
+}
+
+// Sections about many tables stand beside the views of their settings alone.
+function showSections() {
+  document.querySelectorAll("section[data-block]").forEach((node, place) => {
+    const section = page.sections[place];
+    node.hidden = section.block !== "" && section.block !== view().block;
+    if (section.ranks && !node.hidden) ranksChart(section);
+  });
+}
+
+// Bars as long as the critical difference: two that overlap are closer than it.
+function ranksChart({ id, ranks }) {
+  const home = `${id}-chart`, places = ranks.labels.map((_, i) => i);
+  addChart(home, "1 is best; methods whose bars overlap cannot be told apart at 5 %", "mean ranks with their critical difference; the numbers stand below", () => {
+    const colours = ranks.looks.map((look) => page.looks[look].colour || css("--fg"));
+    const data = [{ x: ranks.mean, y: places, mode: "markers", customdata: ranks.labels.map(plain), hovertemplate: "%{customdata}: %{x:.2f}<extra></extra>",
+      marker: { size: 11, color: colours, symbol: ranks.looks.map((look) => page.looks[look].symbol) },
+      error_x: { type: "constant", value: ranks.critical / 2, color: css("--dim"), thickness: 2, width: 5 } }];
+    return { data, layout: axes({ title: { text: "mean rank ↓" }, zeroline: false },
+      { tickvals: places, ticktext: ranks.labels.map((label) => plain(short(label))), zeroline: false, range: [places.length - 0.4, -0.6] }) };
+  });
+  byId(home).lastChild.querySelector(".chart").style.height = `${Math.min(60, 6 + 2 * places.length)}rem`;
+}

@@ -1,0 +1,73 @@
+"""What holds over all pairs, and over the kinds of corruption, as sections of the page: the tables of ``report.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ttt_bench.report.groups import Group
+from ttt_bench.report.kinds import kind_tables
+from ttt_bench.report.overview import by_block, overview_table
+from ttt_bench.report.page import model
+from ttt_bench.report.page.curves import series
+from ttt_bench.report.relations import agreement_table, rank_table, ranks_of, sync_claim
+from ttt_bench.report.runs import Block
+from ttt_bench.report.tables import TextTable
+
+PAIRS, KINDS = "All pairs", "Kinds"
+
+
+def over_pairs(groups: Sequence[Group], looks: Mapping[str, int]) -> tuple[model.Section, ...]:
+    """The sections about more than one table, block by block; those without data are left out.
+
+    Args:
+        groups: of the report.
+        looks: label -> place among the page's looks.
+    """
+    blocks = by_block(groups)
+    found = [
+        section
+        for number, (block, members) in enumerate(blocks.items())
+        for section in _of_block(block, members, looks, number)
+    ]
+    agreement = agreement_table(blocks)
+    return (*found, *([_section("agreement", PAIRS, agreement)] if agreement else []))
+
+
+def _of_block(block: Block, groups: Sequence[Group], looks: Mapping[str, int], number: int) -> Iterator[model.Section]:
+    tables = [
+        (f"overview-{number}", PAIRS, overview_table(groups)),
+        (f"ranks-{number}", PAIRS, rank_table(groups)),
+        (f"sync-claim-{number}", PAIRS, sync_claim(groups)),
+        *((f"kinds-{number}-{place}", KINDS, table) for place, table in enumerate(kind_tables(groups))),
+    ]
+    for id, part, table in tables:
+        if table is not None:
+            ranks = _ranks(groups, looks) if table.title == "Mean ranks" else None
+            yield _section(id, part, table, block.title, ranks)
+
+
+def _section(id: str, part: str, table: TextTable, block: str = "", ranks: model.Ranks | None = None) -> model.Section:
+    return model.Section(
+        id=id,
+        title=table.title,
+        said=block if block and block not in table.title else "",
+        head=table.head,
+        rows=tuple(tuple(entry.text for entry in row) for row in table.rows),
+        marks=tuple(tuple(entry.emphasis for entry in row) for row in table.rows),
+        notes=table.notes,
+        part=part,
+        block=block,
+        ranks=ranks,
+    )
+
+
+def _ranks(groups: Sequence[Group], looks: Mapping[str, int]) -> model.Ranks | None:
+    """For the diagram; None where there is no critical difference to draw."""
+    known = ranks_of(groups)
+    if known is None:
+        return None
+    [critical] = series(known.critical_difference, 3)
+    order = sorted(range(len(known.names)), key=lambda place: known.mean[place])
+    labels = tuple(known.names[place] for place in order)
+    mean = series([known.mean[place] for place in order], 3)
+    return None if critical is None else model.Ranks(labels, tuple(looks[name] for name in labels), mean, critical)
