@@ -41,7 +41,7 @@ def test_headline_parts_add_up_to_what_the_release_would_print(study):
 
 
 def test_gradients_of_two_tasks_and_of_one_network_or_two(study):
-    folder, _ = study("gradients", "--methods", "tent,cta")
+    folder, _ = study("gradients", "--methods", "tent,cta", "--train-samples", "16")
     page = check_outputs(folder, paper="CTA paper")
     assert not (folder / "cells").exists()
     found = {each["cell"]["method"]: each for each in raw(folder)}
