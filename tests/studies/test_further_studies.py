@@ -84,7 +84,7 @@ def test_severity(study):
     folder, _ = study("severity", "--methods", "tent", "--pairs", pairs, small=CLASS)
     page = check_outputs(folder, paper="CTA paper")
     assert "severity 5" in page
-    assert "mean over 1 kinds (fog)" in page
+    assert "mean over 1 kind (fog)" in page
     _, out = study("severity", "--pairs", "objects/studio->objects/studio+fog:5", small=CLASS, expect=2)
     assert "have none" in out
     _, out = study("severity", "--pairs", pairs.replace("objects", "rooms"), small=CLASS, expect=2)
