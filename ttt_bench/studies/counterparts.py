@@ -83,8 +83,9 @@ def _beside(question: Question) -> Beside:
 def _under_accident(cell: Cell) -> Cell:
     """``cell`` with the pixels of its two sides scaled as the S4T release scales Taskonomy's and all others."""
     sides = family_of(cell.source.domain), family_of(cell.target)
-    stands_in = (sides[0] if TASKONOMY in sides else TASKONOMY, sides[1])
-    accident = Accidents((ACCIDENT,), *stands_in)
+    # It shows only where one side is Taskonomy, or stands in for it as rooms do; else the source has that part.
+    told_apart = sides if sides.count(TASKONOMY) == 1 else (TASKONOMY, "")
+    accident = Accidents((ACCIDENT,), *told_apart)
     scaled = replace(cell.source, scaling=accident.scaling(accident.source, cell.source.scaling))
     return replace(
         cell,

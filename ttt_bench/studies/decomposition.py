@@ -42,8 +42,8 @@ TERMS: dict[str, dict[str, int]] = {
     "as released": {SHIFTED: 1},
 }
 """Part -> Deltas with their signs."""
-STACKED = ("statistics", "undone scaling", "branch", "loss, published", "tuned", "oracle†")
-"""What the figure puts on each other."""
+STACKED = ("statistics", "undone scaling", "branch", "loss, published", "interaction", "tuned", "oracle†")
+"""What the figure puts on each other: up to the interaction they add up to Delta as released."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,8 @@ def _said(panel: Panel) -> str:
     any_split = panel.splits[0]
     whole = [s.parts["as released"].estimate for s in panel.splits]
     known = [value for value in whole if math.isfinite(value)]
-    head = f"{panel.title}: as released, Δ is {SHOW(min(known))} to {SHOW(max(known))}" if known else panel.title
+    reach = " to ".join(dict.fromkeys(SHOW(end(known)) for end in (min, max))) if known else ""
+    head = f"{panel.title}: as released, Δ is {reach}" if reach else panel.title
     bn = ", ".join(f"{name} {_told(any_split.parts[name])}" for name in ("statistics", "undone scaling"))
     parts = [f"{head}; of that, without any loss, {bn}."]
     for name, words in (

@@ -30,8 +30,8 @@ class Headline(Study):
     notes = (
         "statistics: Δ of `bn`, which makes the method's forwards and updates no weight. undone scaling: what `bn` "
         "gains more where source pixels enter in [-1, 1] and target pixels with ImageNet's constants, as the "
-        "release has it on Taskonomy; where neither side is Taskonomy, the source stands in for it. The network is "
-        "trained on such pixels.",
+        "release has it on Taskonomy; where no side is Taskonomy, or both are, the source stands in for it. The "
+        "network is trained on such pixels.",
         "loss: Δ of the method at its published rate minus Δ of `bn`, with pixels scaled alike. tuned: what the rate "
         "chosen on corrupted held-out source images adds; oracle†: what the best of all tried adds by target labels.",
         "branch, in joint training: Δ of `bn` on the network trained along with the method's branch minus Δ of `bn` "

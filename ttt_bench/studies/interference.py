@@ -150,7 +150,7 @@ def _sentence(title: str, rows: dict[str, list[Stored]], tasks: Sequence[str]) -
         for kind, apart in (("move the trained network", False), ("move an encoder of their own", True))
     }
     means = [
-        f"{_signed(float(np.nanmean(values)))} over the {len(values)} that {kind}"
+        f"{_signed(float(np.nanmean(values)))} over those ({len(values)}) that {kind}"
         for kind, values in kinds.items()
         if np.isfinite(values).any()
     ]

@@ -44,7 +44,8 @@ def _table(title: str, series: Series) -> TextTable:
     runs = max(len(row.runs) for group in members for row in group.rows)
     head = ("method", *(f"severity {s}" for s in severities), f"over bn at {severities[0]} / {severities[-1]}")
     notes = (
-        f"{name}, mean over {len(shared)} kinds ({', '.join(shared)}) and {runs} seed{'s' * (runs > 1)}, last step.",
+        f"{name}, mean over {len(shared)} kind{'s' * (len(shared) > 1)} ({', '.join(shared)}) and {runs} "
+        f"seed{'s' * (runs > 1)}, last step.",
         *dict.fromkeys(f"{row.label}: {len(row.collapsed_steps)} of {len(row.runs)} runs collapsed on {group.title}."
           for group in members for row in group.rows if row.collapsed_steps),
     )  # fmt: skip

@@ -22,7 +22,7 @@ def draw_alignment(title: str, stored: Sequence[Stored]) -> Sketch:
     """Per source and method: similarity before and after by level, then a panel per score."""
     groups = alignment_groups(stored)
     columns = 1 + max(len(metrics_of(m)) + len(m[0]["probes"]) for m in groups.values())
-    figure, axes = panels(len(groups), columns, 1.4, left=0.5, legend=LEGEND, wspace=0.4, gap=0.95, top=0.85)
+    figure, axes = panels(len(groups), columns, 1.4, left=0.62, legend=LEGEND, wspace=0.4, gap=0.95, top=0.85)
     for line, (name, members) in zip(axes, groups.items(), strict=True):
         _similarity(line[0], members)
         shown = [(metric_head(m), {e: values_of(members, e, m) for e in ENCODERS}) for m in metrics_of(members)]

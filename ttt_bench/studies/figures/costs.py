@@ -33,7 +33,7 @@ def draw_costs(title: str, stored: Sequence[Stored]) -> Sketch:
         ])  # fmt: skip
         _beside(peak, rows)
         for panel, head in ((source, "source time (s)"), (test, "test time (ms / image)"), (peak, "peak memory (MiB)")):
-            panel.set_title(f"{head}\n")
+            panel.set_title(head)
             panel.set_yticks(range(len(labels)), labels if panel is source else [""] * len(labels))
             panel.tick_params(axis="y", length=0)
             panel.set_ylim(len(labels) - 0.4, -0.6)

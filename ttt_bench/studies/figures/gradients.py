@@ -29,7 +29,7 @@ def draw_gradients(title: str, stored: Sequence[Stored]) -> Sketch:
     most = max(len(each["tasks"]) for each in stored)
     matrices = len({each["apart"] for each in stored}) if most > 1 else 0
     figure, axes = panels(
-        len(tables), most + matrices, 1.4, left=0.5, legend=1.6 * LEGEND, wspace=0.38, gap=0.95, top=0.9
+        len(tables), most + matrices, 1.4, left=0.68, legend=1.6 * LEGEND, wspace=0.38, gap=0.95, top=0.9
     )
     labels = list(dict.fromkeys(label for rows in tables.values() for label in rows))
     styles = method_styles(labels, paper_order())
@@ -39,7 +39,7 @@ def draw_gradients(title: str, stored: Sequence[Stored]) -> Sketch:
             curves = [_curve(panel, members, place, styles[label]) for label, members in rows.items()]
             panel.axhline(0, color="#000000", lw=0.7, zorder=1)
             panel.set_ylim(*padded([0.0, *(v for curve in curves for v in curve)], least=0.02))
-            panel.set_title(f"{task}\n")
+            panel.set_title(task)
             panel.set_xlabel("step", labelpad=1.5)
         line[0].set_ylabel("cosine with supervised")
         _matrices(line[most:], rows, tasks)

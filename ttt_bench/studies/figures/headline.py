@@ -15,7 +15,7 @@ from ttt_bench.studies.figures.layout import legend_below, padded, panels
 
 COLOURS = {
     "statistics": "#b5b5b5", "undone scaling": "#56B4E9", "branch": "#CC79A7", "loss, published": "#D55E00",
-    "tuned": "#009E73", "oracle†": "#ffffff",
+    "interaction": "#F0E442", "tuned": "#009E73", "oracle†": "#ffffff",
 }  # fmt: skip
 ROW = 0.2
 """Inches per bar."""
