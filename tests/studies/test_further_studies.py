@@ -19,7 +19,7 @@ def raw(folder):
 
 
 def test_headline_parts_add_up_to_what_the_release_would_print(study):
-    options = ("--methods", "ttt", "--protocols", "online", "--training", "joint", "--budget", "6", "--batches", "2")
+    options = ("--methods", "ttt", "--protocols", "online", "--training", "joint", "--budget", "7", "--batches", "2")
     folder, out = study("headline", *options)
     page = check_outputs(folder)
     assert "more cells follow" in out, "the choice on the target follows from trials"
