@@ -32,7 +32,7 @@ class Affinity(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """Affinities of the four models, and the cells' own tables beside."""
-        from ttt_bench.studies.checks import affinity_outcome
+        from ttt_bench.studies.answers.checks import affinity_outcome
         from ttt_bench.studies.page import Outcome
         from ttt_bench.studies.tables import variants_table
 

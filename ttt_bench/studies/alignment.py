@@ -35,7 +35,7 @@ class Alignment(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """A row per encoder."""
-        from ttt_bench.studies.encoders import alignment_outcome
+        from ttt_bench.studies.answers.alignment import alignment_outcome
 
         return alignment_outcome(stored.measured)
 

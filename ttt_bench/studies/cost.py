@@ -34,13 +34,13 @@ class Cost(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """A row per method: seconds, and memory."""
-        from ttt_bench.studies.costs import cost_outcome
+        from ttt_bench.studies.answers.cost import cost_outcome
 
         return cost_outcome(stored.measured)
 
     def draw(self, title: str, stored: Stored) -> Sketch:
         """Bars: source time, test time, memory."""
-        from ttt_bench.studies.figures.costs import draw_costs
+        from ttt_bench.studies.figures.cost import draw_costs
 
         return draw_costs(title, stored.measured)
 

@@ -37,7 +37,7 @@ class Gradients(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """Cosines with each task, and between the tasks."""
-        from ttt_bench.studies.interference import interference_outcome
+        from ttt_bench.studies.answers.gradients import interference_outcome
 
         return interference_outcome(stored.measured)
 

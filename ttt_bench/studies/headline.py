@@ -59,8 +59,8 @@ class Headline(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """A table of parts per pair, protocol and training, and a paragraph."""
+        from ttt_bench.studies.answers.headline import decomposed, headline_outcome
         from ttt_bench.studies.counterparts import look
-        from ttt_bench.studies.decomposition import decomposed, headline_outcome
 
         found = look(stored.parts[0].plan.config, stored.request)
         outcome = headline_outcome(decomposed(found))
@@ -69,8 +69,8 @@ class Headline(Study):
 
     def draw(self, title: str, stored: Stored) -> Sketch:
         """Stacked parts of Delta."""
+        from ttt_bench.studies.answers.headline import decomposed
         from ttt_bench.studies.counterparts import look
-        from ttt_bench.studies.decomposition import decomposed
         from ttt_bench.studies.figures.headline import draw_headline
 
         return draw_headline(title, decomposed(look(stored.parts[0].plan.config, stored.request)))

@@ -57,8 +57,8 @@ class Severity(Study):
     def outcome(self, stored: Stored) -> Outcome:
         """Rows methods, columns severities."""
         from ttt_bench.report.frames import summary_frame
+        from ttt_bench.studies.answers.severity import severity_tables
         from ttt_bench.studies.page import Outcome
-        from ttt_bench.studies.severities import severity_tables
 
         groups = self.groups(stored)
         return Outcome(tuple(severity_tables(groups)), summary_frame(groups))

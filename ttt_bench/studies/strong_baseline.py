@@ -51,14 +51,14 @@ class StrongBaseline(Study):
 
     def groups(self, stored: Stored) -> list[Group]:
         """Rows of both networks."""
-        from ttt_bench.studies.networks import on_both
+        from ttt_bench.studies.answers.strong_baseline import on_both
 
         return on_both({part.key: part for part in stored.results})
 
     def outcome(self, stored: Stored) -> Outcome:
         """Delta, parameters and seconds."""
         from ttt_bench.report.frames import summary_frame
-        from ttt_bench.studies.networks import network_table
+        from ttt_bench.studies.answers.strong_baseline import network_table
         from ttt_bench.studies.page import Outcome
 
         groups = self.groups(stored)
@@ -66,7 +66,7 @@ class StrongBaseline(Study):
 
     def draw(self, title: str, stored: Stored) -> Sketch:
         """Delta against parameters."""
-        from ttt_bench.studies.figures.networks import draw_networks
+        from ttt_bench.studies.figures.strong_baseline import draw_networks
 
         return draw_networks(title, self.groups(stored))
 

@@ -32,7 +32,7 @@ class TbsMask(Study):
 
     def outcome(self, stored: Stored) -> Outcome:
         """Retained performance and losses over the ratio."""
-        from ttt_bench.studies.checks import tbs_outcome
+        from ttt_bench.studies.answers.checks import tbs_outcome
 
         return tbs_outcome(stored.measured)
 

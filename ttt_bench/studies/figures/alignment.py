@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from ttt_bench.report.figures.canvas import Sketch, heading
 from ttt_bench.report.tables import metric_head
-from ttt_bench.studies.encoders import ENCODERS, alignment_groups, metrics_of, values_of
+from ttt_bench.studies.answers.alignment import ENCODERS, alignment_groups, metrics_of, values_of
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, padded, panels, row_title
 
 Stored = dict[str, Any]

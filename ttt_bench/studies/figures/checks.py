@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from ttt_bench.measurements.numbers import MODELS, REFERENCE, TOTAL, mean_matrices, retained
 from ttt_bench.report.figures.canvas import Sketch, heading
 from ttt_bench.report.style import method_styles
-from ttt_bench.studies.checks import affinity_groups, spread, tbs_groups
+from ttt_bench.studies.answers.checks import affinity_groups, spread, tbs_groups
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, padded, panels, row_title
 from ttt_bench.tasks import TASKS
 

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from ttt_bench.report.figures.canvas import Sketch, heading
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.style import MethodStyle, method_styles
+from ttt_bench.studies.answers.gradients import over_steps, tables_of
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, padded, panels, row_title
-from ttt_bench.studies.interference import over_steps, tables_of
 
 Stored = dict[str, Any]
 KINDS = ((False, "moving the trained network"), (True, "moving an encoder of their own"))

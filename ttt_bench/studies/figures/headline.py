@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ttt_bench.report.figures.canvas import Sketch, heading
-from ttt_bench.studies.decomposition import STACKED, Panel
+from ttt_bench.studies.answers.headline import STACKED, Panel
 from ttt_bench.studies.figures.layout import legend_below, padded, panels
 
 COLOURS = {

@@ -8,8 +8,8 @@ import numpy as np
 
 from ttt_bench.report.figures.canvas import Sketch, cells_of, label_points
 from ttt_bench.report.groups import Group
+from ttt_bench.studies.answers.strong_baseline import DELTA_PLAIN, NAMES
 from ttt_bench.studies.figures.layout import entitle, name_of, padded, panels
-from ttt_bench.studies.networks import DELTA_PLAIN, NAMES
 
 COLOURS = dict(zip(NAMES.values(), ("#0072B2", "#D55E00"), strict=True))
 PANELS = (("last/delta", "Δ over the network's own base (%) ↑"), (DELTA_PLAIN, "Δ over the plain base (%) ↑"))

@@ -10,9 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from ttt_bench.report.figures.canvas import Sketch, heading
-from ttt_bench.studies.costs import PREDICTION, TRAINING, UPDATE, further, image_milliseconds, memory, source_seconds
+from ttt_bench.studies.answers.cost import (
+    PREDICTION,
+    TRAINING,
+    UPDATE,
+    further,
+    image_milliseconds,
+    memory,
+    source_seconds,
+)
+from ttt_bench.studies.answers.gradients import tables_of
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, panels, row_title
-from ttt_bench.studies.interference import tables_of
 
 Stored = dict[str, Any]
 SOURCE, FURTHER, UPDATES, ANSWER = "#b5b5b5", "#CC79A7", "#D55E00", "#0072B2"
