@@ -37,6 +37,10 @@ def own_look(more: Mapping[Any, Any] = MappingProxyType({})) -> Iterator[None]:
         yield
 
 
+FOOT_SIZE, FOOT_CHARACTERS = 4.2, 26.0
+"""Points of the line at a figure's foot, and how many of its letters fit into an inch whatever they are."""
+
+
 @dataclass(frozen=True)
 class Sketch:
     """A drawn figure and where its numbers come from."""
@@ -48,11 +52,10 @@ class Sketch:
 
     def save(self, stem: Path, command: str) -> list[Path]:
         """Write ``stem.png`` and ``stem.pdf``; both carry the cell keys and the command as metadata."""
-        short = identity(sorted(self.cells), length=10)
-        self.figure.text(
-            0.995, 0.004, f"{command}   |   {len(self.cells)} cells, {short}", ha="right", va="bottom",
-            fontsize=4.2, color="#9a9a9a",
-        )  # fmt: skip
+        made_of = f"   |   {len(self.cells)} cells, {identity(sorted(self.cells), length=10)}"
+        room = int(self.figure.get_size_inches()[0] * FOOT_CHARACTERS) - len(made_of)
+        asked = command if len(command) <= room else f"{command[: room - 2]} …"
+        self.figure.text(0.995, 0.004, asked + made_of, ha="right", va="bottom", fontsize=FOOT_SIZE, color="#9a9a9a")
         keys = " ".join(sorted(self.cells))
         png = {"Title": self.title, "Description": keys, "Comment": command, "Software": "ttt_bench"}
         # No creation date: the same cells give the same file.

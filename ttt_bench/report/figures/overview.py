@@ -30,11 +30,11 @@ def draw_overview(groups: Sequence[Group], limit: float) -> Sketch | None:
     labels, matrix, gone = gain_matrix(groups)
     if not np.isfinite(matrix).any():
         return None
-    pairs = [group.title for group in groups]
+    pairs = pair_names(groups)
     names = 0.052 * max(map(len, labels)) + 0.15
     height = _TOP + 0.046 * max(map(len, pairs)) + 0.2 + _LINE * len(labels) + _FOOT
     figure = Figure(figsize=(WIDTH, height))
-    width = min(WIDTH - names - 0.6, 0.62 * len(pairs))
+    width = min(WIDTH - names - 0.6, 1.15 * len(pairs))
     axes = figure.add_axes((names / WIDTH, _FOOT / height, width / WIDTH, _LINE * len(labels) / height))
     _paint(axes, matrix, gone, limit)
     axes.set_yticks(range(len(labels)), labels)
@@ -44,6 +44,13 @@ def draw_overview(groups: Sequence[Group], limit: float) -> Sketch | None:
     said = f"{groups[0].block.title}; Δ over base at the last step (%), mean over seeds; colours end at ±{limit:.3g} %"
     heading(figure, "Every method on every pair", said + "; ✗: every run collapsed" * bool(gone.any()))
     return Sketch(figure, f"Overview: {groups[0].block.title}", cells_of(groups))
+
+
+def pair_names(groups: Sequence[Group]) -> list[str]:
+    """How pairs are called in one picture: by their targets alone where all have the same source."""
+    titles = [group.title for group in groups]
+    parts = [title.partition(" → ") for title in titles]
+    return [target for _, _, target in parts] if len({source for source, _, _ in parts}) == 1 < len(parts) else titles
 
 
 def colour_limit(groups: Sequence[Group]) -> float:
