@@ -143,6 +143,7 @@ class ProcessState:
             wrong = [k for k, v in before.items() if now.get(k) is not v and not _wrapped_by_torch(now.get(k), v)]
             # A function set on a class hides the one it inherits; modules gain names whenever they are imported.
             added = [key for key in _functions(place) if key not in before] if isinstance(place, type) else []
+            added = [key for key in added if not _wrapped_by_torch(now[key], _inherited(place, key))]
             for key in wrong:
                 setattr(place, key, before[key])
             for key in added:
@@ -194,6 +195,11 @@ def _wrapped_by_torch(value: Any, before: Any) -> bool:
     """Whether torch itself wrapped the function ``before``, as it does at first use of an optimiser."""
     owner = str(getattr(value, "__globals__", {}).get("__name__", ""))
     return owner.startswith("torch.") and getattr(value, "__wrapped__", None) is before
+
+
+def _inherited(kind: type, name: str) -> Any:
+    """What a class had for ``name`` before it got one of its own: AdamW steps as Adam does until it is first used."""
+    return next((vars(base)[name] for base in kind.__mro__[1:] if name in vars(base)), None)
 
 
 def _global_hooks() -> tuple[dict[Any, Any], ...]:

@@ -106,10 +106,11 @@ def test_cost_knows_every_stage(study, monkeypatch):
     page = check_outputs(folder, paper="CTA paper")
     found = {each["cell"]["method"]: each for each in raw(folder)}
     assert set(found) == {"base", "bn", "cta"}
-    assert list(found["cta"]["stages"]) == ["source training", "contrast", "align", "update", "prediction"]
-    assert list(found["base"]["stages"]) == ["source training", "prediction"]
+    assert set(found["cta"]["stages"]) == {"source training", "contrast", "align", "update", "prediction"}
+    assert set(found["base"]["stages"]) == {"source training", "prediction"}
     stages = found["cta"]["stages"]
-    assert [stages[name]["times"] for name in stages] == [4, 4, 1, 1, 1]
+    times = {"source training": 4, "contrast": 4, "align": 1, "update": 1, "prediction": 1}
+    assert {name: stage["times"] for name, stage in stages.items()} == times
     for each in found.values():
         assert all(stage["seconds"] > 0 for stage in each["stages"].values())
     assert stages["align"]["memory"] > found["cta"]["idle"] > 2**20

@@ -15,7 +15,7 @@ class Affinity(Study):
     """Cosines of the slices of two tasks: before, after, and in a model that saw target labels."""
 
     name, place = "affinity", 6
-    brief = "Relations of task latents: before, after, with target labels."
+    brief = "Relations of task latents: before, after, with labels."
     title, paper = "Task affinity", "Fig. 6 (Assumption 1)"
     question = "Does adaptation move the relations between task latents towards a model that saw target labels?"
     printed = "the gap to the fine-tuned model shrinks (figure only)"

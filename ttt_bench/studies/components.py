@@ -18,7 +18,7 @@ class Components(Study):
     """S4T without one part after the other."""
 
     name, place = "components", 1
-    brief = "Which of TBS, projection, mask, task targets brings the gain."
+    brief = "Which of TBS, projection, mask, targets brings the gain."
     title, paper = "S4T's components", "Table 2"
     question = "Which part of S4T brings the gain: the synchroniser (TBS), the projection, the mask, the task targets?"
     printed = (

@@ -21,7 +21,7 @@ class Headline(Study):
     """Trials of every method's rate, beside its published setting with pixels scaled as the S4T release has them."""
 
     name, place = "headline", 8
-    brief = "The gain over base, taken apart: statistics, input scaling, loss."
+    brief = "The gain over base taken apart: statistics, scaling, loss."
     title, paper = "Where the headline comes from", "Table 1"
     question = "How much of the gain over `base` is statistics, undone input scaling, and the test-time loss?"
     printed = "+34.94 (NYUD-v2) and +34.20 (PASCAL-Context) over the un-adapted network, as one number"

@@ -18,7 +18,7 @@ class Masking(Study):
     """S4T under the four strategies of masking."""
 
     name, place = "masking", 2
-    brief = "Which tokens to hide: random, disjoint, the same, whole tasks."
+    brief = "Which tokens to hide: random, disjoint, same, whole tasks."
     title, paper = "Masking strategy", "Table 3 and Fig. 5"
     question = (
         "Does it matter which tokens are hidden from the TBS: at random per task, disjoint, the same, whole tasks?"

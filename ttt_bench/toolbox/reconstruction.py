@@ -33,9 +33,9 @@ class Bottleneck(nn.Module):
         self.first = nn.Sequential(*_halving(fine, middle), *_halving(middle, coarse))
         self.second = nn.Sequential(*_halving(middle, coarse))
         shortcut = nn.Sequential(nn.Conv2d(3 * coarse, self.outputs, 1, 2, bias=False), nn.BatchNorm2d(self.outputs))
-        width = self.outputs // EXPANSION
         self.blocks = nn.Sequential(
-            Residual(3 * coarse, width, 2, shortcut), *(Residual(self.outputs, width) for _ in range(blocks - 1))
+            _residual(3 * coarse, self.outputs, shortcut, stride=2),
+            *(_residual(self.outputs, self.outputs) for _ in range(blocks - 1)),
         )
         _initialise(self)
 
@@ -61,7 +61,7 @@ class Decoder(nn.Module):
         super().__init__()
         inputs = (2 * channels[2], channels[2], channels[1])
         self.stages = nn.ModuleList(
-            nn.Sequential(_doubling(before, after), *(Residual(after, after // EXPANSION) for _ in range(count - 1)))
+            nn.Sequential(_doubling(before, after), *(_residual(after, after) for _ in range(count - 1)))
             for before, after, count in zip(inputs, reversed(channels), blocks, strict=True)
         )
         self.outputs = nn.ModuleList(
@@ -91,11 +91,20 @@ def _halving(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
     return (nn.Conv2d(inputs, outputs, 3, 2, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
+def _residual(inputs: int, outputs: int, shortcut: nn.Module | None = None, stride: int = 1) -> Residual:
+    """A residual block of a quarter of its width within, rounded down: HRNet-18's widths are no multiples of four."""
+    width = outputs // EXPANSION
+    block = Residual(inputs, width, stride, shortcut)
+    if width * EXPANSION != outputs:
+        block.conv3, block.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+    return block
+
+
 def _doubling(inputs: int, outputs: int) -> Residual:
     """A residual block whose 3x3 convolution and shortcut are 2x2 transposed convolutions of stride 2."""
     width = outputs // EXPANSION
     shortcut = nn.Sequential(nn.ConvTranspose2d(inputs, outputs, 2, 2, bias=False), nn.BatchNorm2d(outputs))
-    block = Residual(inputs, width, downsample=shortcut)
+    block = _residual(inputs, outputs, shortcut)
     block.conv2 = nn.ConvTranspose2d(width, width, 2, 2, bias=False)
     return block
 

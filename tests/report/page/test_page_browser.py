@@ -109,8 +109,9 @@ def test_a_table_is_taken_along(opened):
 
 def test_a_table_opens(opened):
     page = opened.page
-    page.get_by_text("Cost of one update").click()
-    assert page.locator("details[open] tbody tr").count() == 6
+    page.get_by_text("Cost of one update", exact=True).click()
+    # The browser tells of an opened part a moment later, which is when its table is made.
+    page.wait_for_function("() => document.querySelectorAll('details[open] tbody tr').length === 6")
 
 
 def test_the_command_of_a_row_is_copied(browser, page_file):
