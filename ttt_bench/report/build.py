@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ttt_bench.report.page.model import Section
 from ttt_bench.report.paper import paper_order
 from ttt_bench.report.relations import over_all
 from ttt_bench.report.result import Report
-from ttt_bench.report.runs import Run, chosen_metrics
+from ttt_bench.report.runs import Block, Run, chosen_metrics
 from ttt_bench.report.segments import segment_tables
 from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
@@ -112,8 +112,21 @@ def score_runs(
     groups = [replace(group, uncertainty=assess(group)) for group in groups]
     compared = paper_tables(groups, runs, fixed_step)
     tables = {group.slug: (*_tables(group), *compared.get((group.block, group.pair), ())) for group in groups}
-    said = overall([group.uncertainty.standings() for group in groups])
-    return Report(Path(), summary_frame(groups), (), tuple(groups), tables, said)
+    return Report(Path(), summary_frame(groups), (), tuple(groups), tables, over_tables(groups))
+
+
+def over_tables(groups: Sequence[Group]) -> str:
+    """What all tables say together, in words; those of each recipe, stream, ... for themselves."""
+    blocks = by_block(groups)
+    said = {block: overall([group.uncertainty.standings() for group in of]) for block, of in blocks.items()}
+    if len(blocks) < 2 or not any(said.values()):
+        return overall([group.uncertainty.standings() for group in groups])
+    settings = [field.name for field in fields(Block) if len({getattr(block, field.name) for block in blocks}) > 1]
+    return " ".join(
+        f"{', '.join(getattr(block, name) for name in settings).capitalize()}: {text[0].lower()}{text[1:]}"
+        for block, text in said.items()
+        if text
+    )
 
 
 def write_report(

@@ -26,8 +26,8 @@ def draw_forest(groups: Sequence[Group], styles: Styles) -> Sketch | None:
     if not shown:
         return None
     labels = list(dict.fromkeys(r.label for g in shown for r in g.rows if not r.is_control))
-    across = min(len(shown), MOST_ACROSS)
-    lines = -(-len(shown) // across)
+    lines = -(-len(shown) // MOST_ACROSS)
+    across = -(-len(shown) // lines)
     names = 0.06 * max(map(len, labels)) + 0.15
     panel, gap = 0.16 * len(labels) + 0.12, 0.55
     height = 0.5 + lines * (panel + gap)
@@ -50,7 +50,8 @@ def _whiskers(axes: Axes, group: Group, labels: Sequence[str], styles: Styles) -
     axes.axvline(0.0, color="#7f7f7f", lw=0.8, zorder=1)
     rows = {row.label: row for row in group.rows}
     known = {label: found for label, found in group.uncertainty.rows.items() if found.over_bn is not None}
-    reach = [np.array([f.over_bn.estimate]) for f in known.values() if f.over_bn is not None]
+    ranges = [f.over_bn for f in known.values() if f.over_bn is not None]
+    reach = [np.array([each.low, each.estimate, each.high]) for each in ranges]
     low, high = robust_limits([*reach, np.zeros(1)], reach=2.0) or (-1.0, 1.0)
     room = 0.08 * (high - low)
     low, high = low - room, high + room
