@@ -95,7 +95,9 @@ def one_step_is_equal(team, made):
 
 
 def test_loss_gradients_and_statistics_are_those_of_the_whole_batch(tmp_path):
-    in_two_processes(one_step_is_equal, tmp_path / "meeting", spec())
+    folder = tmp_path / "a #1 folder"
+    folder.mkdir()
+    in_two_processes(one_step_is_equal, folder / "meeting", spec())
 
 
 def test_two_processes_train_the_network_that_one_trains(tmp_path):

@@ -46,7 +46,9 @@ class Team:
             RuntimeError: another process has ended; also raised by whatever waits for it later.
         """
         apart = device.startswith("cuda") and torch.cuda.device_count() >= size
-        dist.init_process_group("nccl" if apart else "gloo", f"file://{place}", rank=rank, world_size=size)
+        # By its path: an address would end at a "#" in it.
+        store = dist.FileStore(str(place), size)  # type: ignore[attr-defined]
+        dist.init_process_group("nccl" if apart else "gloo", store=store, rank=rank, world_size=size)
         try:
             yield cls(rank, size)
         finally:
