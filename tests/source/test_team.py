@@ -144,6 +144,38 @@ def test_the_reason_of_another_process_is_told(tmp_path, monkeypatch):
     assert not multiprocessing.active_children()
 
 
+def test_what_goes_wrong_in_the_first_process_is_told_as_it_is(tmp_path, monkeypatch):
+    def broken(*_):
+        raise torch.OutOfMemoryError("no room for the gradient")
+
+    monkeypatch.setattr(launched, "PARTING_SECONDS", 0.5)
+    monkeypatch.setattr(loop, "shared_loss", broken)  # in this process alone: the other is spawned
+    with pytest.raises(torch.OutOfMemoryError, match="no room for the gradient"):
+        trained(spec(train_processes=2), tmp_path)
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_is_told_of(tmp_path, monkeypatch):
+    start = launched._start
+
+    def start_and_kill(*arguments):
+        other = start(*arguments)
+        real = loop.Training._iterate
+
+        def iterate(self, samples, iteration):
+            if iteration == 1:
+                other[0].kill()
+            return real(self, samples, iteration)
+
+        monkeypatch.setattr(loop.Training, "_iterate", iterate)
+        return other
+
+    monkeypatch.setattr(launched, "_start", start_and_kill)
+    with pytest.raises(RuntimeError, match=r"ended without a word .exit code -9"):
+        trained(spec(train_processes=2), tmp_path)
+    assert not multiprocessing.active_children()
+
+
 def test_the_count_of_processes_is_part_of_what_results_are_known_by_and_one_keeps_the_old_name():
     assert len({spec().id, spec(train_processes=2).id, spec(train_processes=4).id}) == 3
     assert '"processes":1' in canonical(spec())

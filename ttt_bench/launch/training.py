@@ -30,7 +30,10 @@ from ttt_bench.source.team import Team
 Notify = Callable[[int, int, str], None]
 """Called with (done, total, text)."""
 
-PARTING_SECONDS = 10.0
+Other = tuple[BaseProcess, Connection]
+"""Another process of a training, and where it says why it ends."""
+
+PARTING_SECONDS = 5.0
 
 
 def train_source(source: SourceSpec, context: Context, notify: Notify) -> None:
@@ -48,11 +51,20 @@ def train_source(source: SourceSpec, context: Context, notify: Notify) -> None:
         others = [_start(rank, place, source, context) for rank in range(1, source.processes)]
         try:
             with Team.meet(0, source.processes, place, context.device) as team:
-                _train(source, context, team, notify)
-        except RuntimeError as error:
-            raise RuntimeError(_last_words(others) or str(error)) from error
+                _lead(source, context, team, notify, others)
         finally:
             _part(others)
+
+
+def _lead(source: SourceSpec, context: Context, team: Team, notify: Notify, others: list[Other]) -> None:
+    try:
+        _train(source, context, team, notify)
+    except RuntimeError as error:
+        # Asked before parting: without this process all others end as well, and that would be what they say.
+        words = _last_words(others)
+        if words:
+            raise RuntimeError(words) from error
+        raise
 
 
 def _train(source: SourceSpec, context: Context, team: Team | None, notify: Notify | None) -> None:
@@ -67,9 +79,6 @@ def held_out(source: SourceSpec, context: Context) -> SampleSet:
     """Images of the source domain that were kept from training."""
     data = source_data(source)
     return open_samples(validation_data(data, data.open(context.roots)), context.roots, context.decoded)
-
-
-Other = tuple[BaseProcess, Connection]
 
 
 def _start(rank: int, place: Path, source: SourceSpec, context: Context) -> Other:
@@ -109,14 +118,16 @@ def on_next_device(context: Context, rank: int) -> Context:
 
 
 def _last_words(others: list[Other]) -> str:
-    """Why one of ``others`` ended; empty when none has said anything."""
+    """Why one of ``others`` ended; empty where none did."""
     for process, pipe in others:
-        process.join(PARTING_SECONDS)
         try:
-            if pipe.poll():
+            if pipe.poll(PARTING_SECONDS):
                 return str(pipe.recv())
         except EOFError:
-            continue  # it ended without a word, as after a kill
+            process.join(PARTING_SECONDS)
+            return (
+                f"Another process of this training ended without a word (exit code {process.exitcode}; out of memory?)."
+            )
     return ""
 
 

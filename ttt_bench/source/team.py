@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -21,6 +22,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ttt_bench.errors import UserError
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=10)
+"""That a process waits for the others, at the meeting and at each step."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Team:
         apart = device.startswith("cuda") and torch.cuda.device_count() >= size
         # By its path: an address would end at a "#" in it.
         store = dist.FileStore(str(place), size)  # type: ignore[attr-defined]
-        dist.init_process_group("nccl" if apart else "gloo", store=store, rank=rank, world_size=size)
+        backend = "nccl" if apart else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
         try:
             yield cls(rank, size)
         finally:
