@@ -19,17 +19,12 @@ MOST_SEEDS = 2**20
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values adjusted for their number (Holm 1979); undefined ones stay undefined and do not count.
+    """p-values adjusted for their number (Holm 1979); undefined ones stay undefined and do not count."""
+    from statsmodels.stats.multitest import multipletests
 
-    As ``statsmodels`` has it to the bit; that takes seconds to import and collects garbage in every call.
-    """
-    known = sorted((p, name) for name, p in p_values.items() if math.isfinite(p))
-    adjusted = dict.fromkeys(p_values, math.nan)
-    reached = 0.0
-    for place, (p, name) in enumerate(known):
-        reached = max(reached, p * (len(known) - place))
-        adjusted[name] = min(reached, 1.0)
-    return adjusted
+    known = {name: p for name, p in p_values.items() if math.isfinite(p)}
+    adjusted = multipletests(list(known.values()), alpha=ALPHA, method="holm")[1] if known else []
+    return {**dict.fromkeys(p_values, math.nan), **dict(zip(known, map(float, adjusted), strict=True))}
 
 
 def tie_group(best: str, against_best: Mapping[str, float]) -> frozenset[str]:
@@ -74,11 +69,10 @@ def seeds_needed(differences: Sequence[float]) -> int | None:
 
 
 def _enough(effect: float, seeds: int) -> bool:
-    from scipy.special import nctdtr, stdtrit
+    from statsmodels.stats.power import TTestPower
 
     # Of the two-sided test's tails the far one adds nothing at this power, and scipy cannot compute it.
-    critical = -stdtrit(seeds - 1, ALPHA / 2)
-    return float(1 - nctdtr(seeds - 1, effect * math.sqrt(seeds), critical)) >= POWER
+    return float(TTestPower().power(effect, seeds, ALPHA / 2, alternative="larger")) >= POWER
 
 
 @dataclass(frozen=True)
