@@ -24,6 +24,13 @@ def by_block(groups: Sequence[Group]) -> dict[Block, list[Group]]:
     return found
 
 
+def pair_names(groups: Sequence[Group]) -> list[str]:
+    """How pairs are called in one picture: by their targets alone where all have the same source."""
+    titles = [group.title for group in groups]
+    parts = [title.partition(" → ") for title in titles]
+    return [target for _, _, target in parts] if len({source for source, _, _ in parts}) == 1 < len(parts) else titles
+
+
 def gain_matrix(
     groups: Sequence[Group],
 ) -> tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, robust_limits
 from ttt_bench.report.groups import Group
+from ttt_bench.report.overview import pair_names
 from ttt_bench.report.relations import ranks_of
 from ttt_bench.report.style import WIDTH, MethodStyle
 from ttt_bench.report.uncertainty import DELTA_BN
@@ -26,6 +27,7 @@ def draw_forest(groups: Sequence[Group], styles: Styles) -> Sketch | None:
     if not shown:
         return None
     labels = list(dict.fromkeys(r.label for g in shown for r in g.rows if not r.is_control))
+    titles = pair_names(shown)
     lines = -(-len(shown) // MOST_ACROSS)
     across = -(-len(shown) // lines)
     names = 0.06 * max(map(len, labels)) + 0.15
@@ -38,7 +40,7 @@ def draw_forest(groups: Sequence[Group], styles: Styles) -> Sketch | None:
         left, top = names + column * (wide + 0.1), height - 0.5 - line * (panel + gap) - 0.15
         axes = figure.add_axes((left / WIDTH, (top - panel) / height, wide / WIDTH, panel / height))
         _whiskers(axes, group, labels, styles)
-        axes.set_title(group.title.partition(" → ")[2] if across > 2 else group.title, fontsize=6.5)
+        axes.set_title(titles[place], fontsize=6.5)
         axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
         axes.set_xlabel("Δ−bn (points) ↑", labelpad=1.0, fontsize=6.0)
     said = "whiskers: 95 % interval; filled: told from bn at 5 % (Holm); an arrow: beyond the panel; ✗: collapsed"

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ttt_bench.report.figures.canvas import Array, Sketch, cells_of, heading
 from ttt_bench.report.groups import Group
-from ttt_bench.report.overview import gain_matrix
+from ttt_bench.report.overview import gain_matrix, pair_names
 from ttt_bench.report.style import WIDTH
 
 MOST_LINES, MOST_COLUMNS = 72, 24
@@ -44,13 +44,6 @@ def draw_overview(groups: Sequence[Group], limit: float) -> Sketch | None:
     said = f"{groups[0].block.title}; Δ over base at the last step (%), mean over seeds; colours end at ±{limit:.3g} %"
     heading(figure, "Every method on every pair", said + "; ✗: every run collapsed" * bool(gone.any()))
     return Sketch(figure, f"Overview: {groups[0].block.title}", cells_of(groups))
-
-
-def pair_names(groups: Sequence[Group]) -> list[str]:
-    """How pairs are called in one picture: by their targets alone where all have the same source."""
-    titles = [group.title for group in groups]
-    parts = [title.partition(" → ") for title in titles]
-    return [target for _, _, target in parts] if len({source for source, _, _ in parts}) == 1 < len(parts) else titles
 
 
 def colour_limit(groups: Sequence[Group]) -> float:
