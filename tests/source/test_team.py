@@ -217,5 +217,5 @@ def test_gpus_are_taken_in_turn(tmp_path, monkeypatch):
     assert [launched.on_next_device(context, rank).device for rank in range(4)] == [
         "cuda:2", "cuda:3", "cuda:0", "cuda:1",
     ]  # fmt: skip
-    assert launched.on_next_device(context.on("cpu"), 1).device == "cpu"
+    assert launched.on_next_device(replace(context, device="cpu"), 1).device == "cpu"
     assert os.environ.get("MASTER_PORT") is None, "processes meet in a file of their own, not at a port"

@@ -9,30 +9,26 @@ import math
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ttt_bench import plugins
-from ttt_bench.adaptation.execution import float32_products
-from ttt_bench.adaptation.stream import open_stream
 from ttt_bench.bench.subjects import Subject
-from ttt_bench.bench.timing import time_interleaved
-from ttt_bench.cell.run import make_adapter
+from ttt_bench.bench.timing import peak_of, time_interleaved
+from ttt_bench.cell.run import cell_stream, make_adapter
 from ttt_bench.cell.spec import Cell
-from ttt_bench.machine import resident_peak
+from ttt_bench.machine import reuse_freed_memory
 from ttt_bench.method import registry
-from ttt_bench.method.contract import Method, Model, SourceBatch
-from ttt_bench.networks.contract import Predictions
+from ttt_bench.method.contract import Method, Model
 from ttt_bench.plan.plan import source_data, target_data
 from ttt_bench.plan.work import Context, Measure
 from ttt_bench.samples.loading import Batch
 from ttt_bench.samples.opening import open_samples, open_target
-from ttt_bench.source.branches import load_model, load_network
+from ttt_bench.source.branches import load_model, load_network, seen_by
 from ttt_bench.source.fitting import BranchFit, Stretch, stretches
 from ttt_bench.source.loop import batch_at, joint_loss, step, training_optimizer
 from ttt_bench.source.training import build_auxiliary, build_network, build_supervision
@@ -104,13 +100,7 @@ def _fit(stage: str, cell: Cell, method: Method, context: Context) -> Subject:
     def run() -> None:
         # The first iteration of a stage makes its optimiser anew; the second does not, and the third is like it.
         fit.done = stretch.first + (1 if fit.optimizer is not None and stretch.iterations > 1 else 0)
-        features: Sequence[Tensor] = ()
-        predictions: Predictions = {}
-        if fit.sees_network:
-            with torch.no_grad():
-                features = network.features(batch.images)
-                predictions = network.predict(features, (batch.images.shape[-2], batch.images.shape[-1]))
-        fit.step(SourceBatch(batch.images, batch.labels, features, predictions))
+        fit.step(seen_by(network, batch, fit.sees_network))
 
     return Subject(stage, run)
 
@@ -118,9 +108,7 @@ def _fit(stage: str, cell: Cell, method: Method, context: Context) -> Subject:
 def _test(stage: str, cell: Cell, method: Method, context: Context) -> Subject:
     adapter = make_adapter(cell, method, load_model(cell.branch, method, context.cache).to(context.device))
     samples = open_target(target_data(cell), context.roots, context.decoded)
-    stream, _ = open_stream(
-        samples, cell.batch_size, cell.seed, context.device, cell.input_noise, cell.order, cell.stream
-    )
+    stream, _ = cell_stream(cell, samples, context.device)
     images = stream.images[0]
     run = partial(adapter.update if stage == UPDATE else adapter.predict, images)
     return Subject(stage, run, adapter)
@@ -157,17 +145,11 @@ def _peak(stage: str, cell: Cell, context: Context) -> int:
 
 
 def _alone(stage: str, cell: Cell, context: Context) -> int:
+    reuse_freed_memory()
     plugins.use(context.plugins)
     torch.set_num_threads(context.threads)
     method = registry.create(cell.method, cell.options, context.extra_methods)
-    subject = subject_of(stage, cell, method, context)
-    on_cuda = torch.device(context.device).type == "cuda"
-    if on_cuda:
-        torch.cuda.reset_peak_memory_stats(context.device)
-    with float32_products(cell.precision):
-        for _ in range(2):
-            subject.run()
-    return int(torch.cuda.max_memory_allocated(context.device)) if on_cuda else resident_peak()
+    return peak_of(subject_of(stage, cell, method, context), context.device, cell.precision)
 
 
 if __name__ == "__main__":

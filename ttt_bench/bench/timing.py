@@ -102,14 +102,18 @@ def _run_alone(told: Sequence[Any]) -> int:
     else:
         subjects = method_subjects(config, method, device, execution)
     subject = next(s for s in subjects if s.name == name)
-    if torch.device(device).type == "cuda":
+    return peak_of(subject, device, execution.precision)
+
+
+def peak_of(subject: Subject, device: str, precision: str) -> int:
+    """Peak bytes, once ``subject`` has run twice, of this process; on CUDA, of the device since then."""
+    on_cuda = torch.device(device).type == "cuda"
+    if on_cuda:
         torch.cuda.reset_peak_memory_stats(device)
-    with float32_products(execution.precision):
+    with float32_products(precision):
         for _ in range(2):
             subject.run()
-    if torch.device(device).type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return resident_peak()
+    return int(torch.cuda.max_memory_allocated(device)) if on_cuda else resident_peak()
 
 
 if __name__ == "__main__":

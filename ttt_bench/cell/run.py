@@ -70,15 +70,13 @@ def run_cell(
     method = registry.create(cell.method, cell.options, extra_methods)
     source = load_model(cell.branch, method, cache) if model is None else copy.deepcopy(model)
     adapter = make_adapter(cell, method, source.to(device))
-    stream, evaluator = open_stream(
-        samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order, cell.stream
-    )
+    stream, evaluator = cell_stream(cell, samples, device)
     start = time.perf_counter()
     _reset_peak_memory(device)
     savepoint = None if partial is None else Savepoint(partial, _run_identity(cell, device))
     with float32_products(cell.precision):
         recording = run_protocol(
-            _protocol(cell),
+            protocol_of(cell),
             adapter,
             stream,
             evaluator,
@@ -133,7 +131,13 @@ def make_adapter(cell: Cell, method: Method, model: Model) -> Adapter:
     return Adapter(model, method, optimizer, cell.seed, Execution(cell.precision, cell.compiled))
 
 
-def _protocol(cell: Cell) -> Protocol:
+def cell_stream(cell: Cell, samples: Samples, device: torch.device | str) -> tuple[TargetStream, Evaluator]:
+    """The target of ``cell`` as it arrives, and its labels for scoring alone."""
+    return open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order, cell.stream)
+
+
+def protocol_of(cell: Cell) -> Protocol:
+    """When ``cell`` adapts and when it forgets."""
     for protocol in PROTOCOLS:
         if protocol == cell.protocol:
             return protocol

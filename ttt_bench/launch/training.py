@@ -7,6 +7,7 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -114,7 +115,7 @@ def on_next_device(context: Context, rank: int) -> Context:
     if not context.device.startswith("cuda"):
         return context
     first = int(context.device.partition(":")[2] or 0)
-    return context.on(f"cuda:{(first + rank) % torch.cuda.device_count()}")
+    return replace(context, device=f"cuda:{(first + rank) % torch.cuda.device_count()}")
 
 
 def _last_words(others: list[Other]) -> str:

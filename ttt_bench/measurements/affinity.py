@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttt_bench.adaptation.adapter import Adapter
-from ttt_bench.adaptation.protocols import PROTOCOLS, run_protocol
-from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
-from ttt_bench.cell.run import make_adapter
+from ttt_bench.adaptation.protocols import run_protocol
+from ttt_bench.adaptation.stream import Evaluator, TargetStream
+from ttt_bench.cell.run import cell_stream, make_adapter, protocol_of
 from ttt_bench.cell.spec import Cell
 from ttt_bench.errors import UserError
 from ttt_bench.measurements.finetune import FineTuning, fine_tuned, scaled
@@ -71,7 +71,7 @@ class AffinityEvaluator(Evaluator):
 def adapted_affinity(cell: Cell, model: Model, method: Method, adapting: Method, stream: TargetStream) -> Array:
     """(T, T) over all images of ``stream``, each batch measured after ``cell.steps`` updates of ``adapting``."""
     adapter = make_adapter(cell, adapting, model)
-    protocol = next(p for p in PROTOCOLS if p == cell.protocol)
+    protocol = protocol_of(cell)
     evaluator = AffinityEvaluator(adapter, method, stream)
     recording = run_protocol(protocol, adapter, stream, evaluator, cell.steps, (cell.steps,))
     total: Array = recording.statistics["affinity"][:, 0].sum(axis=0)
@@ -109,7 +109,7 @@ def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:
     training = open_samples(replace(target, split="train", count=settings.samples), context.roots, context.decoded)
     method = registry.create(cell.method, cell.options, context.extra_methods)
     samples = open_samples(target, context.roots, context.decoded)
-    stream, _ = open_stream(samples, cell.batch_size, cell.seed, device, cell.input_noise, cell.order)
+    stream, _ = cell_stream(cell, samples, device)
 
     def source() -> Model:
         return load_model(cell.branch, method, context.cache).to(device)

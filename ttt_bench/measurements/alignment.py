@@ -54,9 +54,8 @@ def up_to(method: Method, stage: str) -> Method:
 def pooled_levels(encode: Encode, samples: SampleSet, batch_size: int, device: torch.device | str) -> list[Array]:
     """(images, channels) of each level: its map's mean over positions, as the heads of images pool it."""
     found: list[list[Array]] = []
-    for first in range(0, len(samples), batch_size):
-        images = samples.batch(range(first, min(first + batch_size, len(samples)))).images.to(device)
-        found.append([level.mean((2, 3)).double().cpu().numpy() for level in encode(images)])
+    for batch in samples.batches(batch_size):
+        found.append([level.mean((2, 3)).double().cpu().numpy() for level in encode(batch.images.to(device))])
     return [np.concatenate(level) for level in zip(*found, strict=True)]
 
 
@@ -175,6 +174,4 @@ def _probes(
 
 def _labels(samples: SampleSet, task: str, batch_size: int) -> Ids:
     """(images,) ids, read in batches: there may be more images than fit into memory."""
-    firsts = range(0, len(samples), batch_size)
-    batches = (samples.batch(range(first, min(first + batch_size, len(samples)))) for first in firsts)
-    return np.concatenate([batch.labels[task].numpy() for batch in batches])
+    return np.concatenate([batch.labels[task].numpy() for batch in samples.batches(batch_size)])

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from ttt_bench.adaptation.adapter import Adapter
 from ttt_bench.adaptation.batchnorm import explained_norms, set_adapting, set_predicting
-from ttt_bench.adaptation.protocols import PROTOCOLS, run_protocol
+from ttt_bench.adaptation.protocols import run_protocol
 from ttt_bench.adaptation.snapshot import restore, take
-from ttt_bench.adaptation.stream import Evaluator, TargetStream, open_stream
-from ttt_bench.cell.run import make_adapter
+from ttt_bench.adaptation.stream import Evaluator, TargetStream
+from ttt_bench.cell.run import cell_stream, make_adapter, protocol_of
 from ttt_bench.errors import UserError
 from ttt_bench.method import registry
 from ttt_bench.networks.contract import Predictions
@@ -116,11 +116,9 @@ def measure(work: Measure, context: Context, notify: Notify) -> dict[str, Any]:
     method = registry.create(cell.method, cell.options, context.extra_methods)
     adapter = make_adapter(cell, method, load_model(cell.branch, method, context.cache).to(context.device))
     samples = open_target(target_data(cell), context.roots, context.decoded)
-    stream, labels = open_stream(
-        samples, cell.batch_size, cell.seed, context.device, cell.input_noise, cell.order, cell.stream
-    )
+    stream, labels = cell_stream(cell, samples, context.device)
     recording = run_protocol(
-        next(p for p in PROTOCOLS if p == cell.protocol), adapter, stream, GradientEvaluator(adapter, stream, labels),
+        protocol_of(cell), adapter, stream, GradientEvaluator(adapter, stream, labels),
         cell.steps, cell.eval_steps, lambda done, total: notify(done, total, "updates with gradients"),
     )  # fmt: skip
     shared = {id(parameter) for parameter in adapter.model.network.parameters()}

@@ -53,8 +53,8 @@ def tbs_losses(
     branch, masked = slice_branch(model, method), slice_method(replace(method, mask_ratio=ratio))  # type: ignore[type-var]
     device = next(model.parameters()).device
     sums: dict[str, float] = {}
-    for first in range(0, len(samples), batch_size):
-        batch = samples.batch(range(first, min(first + batch_size, len(samples)))).to(device)
+    for first, read in zip(range(0, len(samples), batch_size), samples.batches(batch_size), strict=True):
+        batch = read.to(device)
         size = image_size(batch.images)
         mask = masked.draw_mask(model, batch.images, torch.Generator().manual_seed(hash_seed(noise_seed, 7, first)))
         slices = branch.slices(model.network.features(batch.images), size)

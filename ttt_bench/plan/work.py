@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -106,10 +106,6 @@ class Context:
     """Whether decoded samples are kept in the cache; without it they are decoded at every access."""
     plugins: Mapping[plugins.Kind, tuple[Path, ...]] = field(default_factory=plugins.in_use)
     """Tasks, domains and networks given by path; every process that works here finds them (``plugins.use``)."""
-
-    def on(self, device: str) -> Context:
-        """The same on another device."""
-        return replace(self, device=device)
 
     @property
     def decoded(self) -> Path | None:

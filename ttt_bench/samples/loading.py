@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,11 @@ class SampleSet:
         raw = self._read(wanted, ("image", *self.tasks))
         labels = {task: self._label(task, raw[task]) for task in self.tasks}
         return Batch(normalise(torch.from_numpy(raw["image"]), self.scaling), labels)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All samples in order, ``size`` at a time; the last batch may be smaller."""
+        for first in range(0, len(self), size):
+            yield self.batch(range(first, min(first + size, len(self))))
 
     def labels(self, task: str) -> Tensor:
         """The label of ``task`` of every sample, (samples, *its label's shape); no image is read from a cache."""

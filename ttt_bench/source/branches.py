@@ -11,7 +11,7 @@ import torch
 
 from ttt_bench.method.contract import Method, Model, SourceBatch
 from ttt_bench.networks.contract import Network
-from ttt_bench.samples.loading import SampleSet
+from ttt_bench.samples.loading import Batch, SampleSet
 from ttt_bench.source import checkpoints
 from ttt_bench.source.faults import Faults
 from ttt_bench.source.fitting import BranchFit
@@ -111,7 +111,12 @@ def _seen(network: Network, samples: SampleSet, active: Sequence[BranchFit], ite
     source = active[0].spec.source
     device = next(network.parameters()).device
     batch = batch_at(samples, source.training, source.seed + 7919, iteration).to(device)
-    if not any(each.sees_network for each in active):
+    return seen_by(network, batch, any(each.sees_network for each in active))
+
+
+def seen_by(network: Network, batch: Batch, looks: bool) -> SourceBatch:
+    """``batch`` with the frozen network's maps and predictions; without them where nobody ``looks``."""
+    if not looks:
         return SourceBatch(batch.images, batch.labels, (), {})
     with torch.no_grad():
         features = network.features(batch.images)

@@ -108,8 +108,7 @@ def source_scores(
 ) -> dict[str, float]:
     """Every metric of every task on held-out source images, by metric id: is the model (still) any good there?"""
     collected: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for first in range(0, len(samples), batch_size):
-        batch = samples.batch(range(first, min(first + batch_size, len(samples)))).to(device)
+    for batch in (each.to(device) for each in samples.batches(batch_size)):
         for task, prediction in predict(batch.images).items():
             for name, value in measure(task, prediction, batch.labels[task]).items():
                 collected.setdefault(name, []).append(value.double().cpu().numpy())
