@@ -51,12 +51,14 @@ class CTA(Method):
         length: ``match``: f_c's features are scaled to f_s's mean length; ``smooth_l1``: a further loss while aligning,
             on features standardised by f_s's; ``none``.
         consistency: weight of |heads(f_c) - heads(f_s)| while aligning.
+        align_share: iterations of the alignment, as a share of those that f_s was trained for.
         projector: while aligning it is ``refit`` on features without gradient, left ``stale``, or trained ``joint``.
         negatives: ``all``, or ``other_class``: images that f_s takes for one class are none of each other.
         moving: at test time ``all`` of f_c, its batch norm alone (``bn``), or stem and ``early`` stages 1 to 3.
         test_loss: ``ntxent``, or ``infonce`` with the frozen encoder on the same batch (an ablation).
         pairs: of views of each image at test time.
-        running: what moves f_c's running statistics at test time: the ``views``, or a ``clean`` pass after them.
+        running: what moves f_c's running statistics at test time: the ``views``, or a ``clean`` pass after them. Views
+            of half an image bend every map that is read off them: depth by two metres on ``rooms``.
         view_size: of a view at most; 0 = the image's, halved from 64 pixels on.
     """
 
@@ -76,14 +78,15 @@ class CTA(Method):
             "unconfirmed: the self-supervised task is SimCLR with temperature 0.5 and no blur: temperature, view_size",
             "unconfirmed: its SGD 0.5 per 256 images, momentum 0.9, cosine, for as many iterations as the network",
             "unconfirmed: alignment by InfoNCE both ways, temperature 0.1, no projector, for a tenth of the "
-            "iterations, by Adam 1e-3: align, tau, negatives",
+            "iterations, by Adam 1e-3: align, tau, negatives, align_share",
             "unconfirmed: features are scaled to the supervised ones' mean length: length",
             "unconfirmed: the projector is fitted again beside the alignment: projector",
             "unconfirmed: at test time Adam 1e-4, no decay, all of f_c moves, its statistics by the views: lr, moving, "
             "running",
             "the views of source images are cut from training images that are augmented already",
             "maps: 64 positions of every level, smooth L1 of standardised features instead of one length, consistent "
-            "heads, four pairs of views of half the size: length, consistency, pairs, view_size",
+            "heads, as many iterations as the network, four pairs of views of half the size, statistics by a clean "
+            "pass: length, consistency, align_share, pairs, view_size, running",
         ),
     )
     native = OptimizerSpec("adam", lr=1e-4)
@@ -95,12 +98,15 @@ class CTA(Method):
             "contrast", OptimizerSpec("sgd", lr_per_sample=0.001953125, momentum=0.9, weight_decay=1e-4),
             warmup=0.03, sees_network=False,
         ),
-        SourceStage("align", OptimizerSpec("adam", lr=1e-3), share=0.1),
+        SourceStage("align", OptimizerSpec("adam", lr=1e-3), share="align_share"),
     )  # fmt: skip
     needs = Needs(values=1)  # it forwards two views of each image at least
-    image_form = ImageForm(options={"length": "match", "consistency": 0.0, "pairs": 1})
+    image_form = ImageForm(
+        options={"length": "match", "consistency": 0.0, "align_share": 0.1, "pairs": 1, "running": "views"}
+    )
     source_options = (
-        "start", "align", "tau", "temperature", "length", "consistency", "projector", "negatives", "view_size",
+        "start", "align", "tau", "temperature", "length", "consistency", "align_share", "projector", "negatives",
+        "view_size",
     )  # fmt: skip
 
     start: Literal["initial", "supervised", "random"] = "initial"
@@ -109,12 +115,13 @@ class CTA(Method):
     temperature: Annotated[float, Range(above=0)] = 0.5
     length: Literal["match", "smooth_l1", "none"] = "smooth_l1"
     consistency: Annotated[float, Range(0)] = 1.0
+    align_share: Annotated[float, Range(above=0)] = 1.0
     projector: Literal["refit", "stale", "joint"] = "refit"
     negatives: Literal["all", "other_class"] = "all"
     moving: Literal["all", "bn", "early"] = "all"
     test_loss: Literal["ntxent", "infonce"] = "ntxent"
     pairs: Annotated[int, Range(1)] = 4
-    running: Literal["views", "clean"] = "views"
+    running: Literal["views", "clean"] = "clean"
     view_size: Annotated[int, Range(0)] = 0
 
     # --- modules -------------------------------------------------------------------------------

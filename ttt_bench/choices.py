@@ -71,7 +71,8 @@ def check_range(what: str, value: float, valid: Range) -> None:
         UserError: it is.
     """
     if value not in valid:
-        raise UserError(f"{what} must be {valid}, not {shown(value)}.")
+        finite = "" if math.isfinite(value) or valid == ANY else "finite and "
+        raise UserError(f"{what} must be {finite}{valid}, not {shown(value)}.")
 
 
 def read_int(what: str, text: str, valid: Range = ANY) -> int:

@@ -85,6 +85,7 @@ def test_every_declared_field_is_one_of_the_contract_with_its_default():
 
 # --- what is refused ----------------------------------------------------------------------------
 
+STAGE = 'source_stages = (SourceStage("a", OptimizerSpec("sgd", lr=1.0), share="{}"),)'
 WRONG = {
     "a name": ("source_options = OPTIONS", "source_options"),
     "a sum": ('source_options = ("a",) + ("b",)', "source_options"),
@@ -112,6 +113,8 @@ WRONG = {
     "an option that does not exist": ('source_options = ("nothing",)', "'nothing'"),
     "a stage by an option that does not exist": ('needs = Needs(stage="nothing")', "'nothing'"),
     "a stage by no number": ('needs = Needs(stage="w"); w: float = 1.0', "no whole number"),
+    "a share by an option that does not exist": (STAGE.format("nothing"), "'nothing'"),
+    "a share by no source option": (STAGE.format("w") + "; w: float = 1.0", "'w', which is no fraction"),
     "an accident's option that does not exist": ('accidents = (Accident("x", {"no": 1}),)', "'no'"),
     "an option of bytes": ('w: bytes = b"x"', "'w'"),
     "an option without default": ("w: float", "'w'"),

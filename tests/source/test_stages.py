@@ -53,9 +53,10 @@ def same(one, other):
 def test_rates_rise_and_fall_and_budgets_follow_the_networks():
     stage = SourceStage("a", OptimizerSpec("sgd", lr_per_sample=0.01), share=0.5, warmup=0.25)
     assert [round(stage.rate(share, 10), 6) for share in (0, 0.125, 0.25, 0.625, 1)] == [0, 0.05, 0.1, 0.05, 0]
-    assert stage.iterations(100) == 50
-    assert SourceStage("a", OptimizerSpec("adam", lr=1.0), share=1e-6).iterations(10) == 1
-    plan = fitting.stretches(create("cta"), CONFIG)
+    assert stage.iterations(100, {}) == 50
+    assert SourceStage("a", OptimizerSpec("adam", lr=1.0), share=1e-6).iterations(10, {}) == 1
+    assert SourceStage("a", OptimizerSpec("adam", lr=1.0), share="half").iterations(10, {"half": 0.5}) == 5
+    plan = fitting.stretches(create("cta", {"align_share": 0.1}), CONFIG)
     assert [(each.stage.name, each.first, each.iterations) for each in plan] == [("contrast", 0, 10), ("align", 10, 1)]
     [usual] = fitting.stretches(create("clust3"), CONFIG)
     assert (usual.first, usual.iterations, usual.rate(3, 4)) == (0, 6, 1e-3 * 0.5**0.9)
@@ -70,7 +71,7 @@ def test_what_trains_networks_is_a_fit_of_its_own_that_comes_first_and_stages_ar
     forecast = Forecast(default=1.0, known=discover())
     assert forecast(fits["cta",]) == 1200 + 120 + 16
     assert forecast(fits["clust3", "ttt"]) == 200
-    assert find("cta").fit_iterations(1200, 200) == 1320
+    assert find("cta").fit_iterations(1200, 200, {"align_share": 0.1}) == 1320
 
 
 def test_an_interrupted_fit_goes_on_bit_for_bit_beside_any_others(source, samples, tmp_path, monkeypatch):

@@ -74,7 +74,7 @@ class Forecast:
         training = work.source.training
         usual = training.fit_iterations
         fitted = [
-            usual if info is None else info.fit_iterations(training.iterations, usual)
+            usual if info is None else info.fit_iterations(training.iterations, usual, branch.options)
             for branch, info in infos
             if info is None or info.branch == "after" or (info.branch == "joint" and branch.source.joint is None)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -77,16 +78,17 @@ class SourceStage:
     name: str
     """What ``SourceBatch.stage`` says in it."""
     optimizer: OptimizerSpec
-    share: float = 1.0
-    """Of the iterations that the network was trained for."""
+    share: float | str = 1.0
+    """Of the iterations that the network was trained for; or the source option that says it."""
     warmup: float = 0.0
     """Share of the stage in which the rate rises from 0; it then falls along half a cosine."""
     sees_network: bool = True
     """Whether it looks at the trained network's maps and predictions; they are not computed else."""
 
-    def iterations(self, trained: int) -> int:
-        """How many, where the network was trained for ``trained``."""
-        return max(1, round(self.share * trained))
+    def iterations(self, trained: int, options: Mapping[str, Any]) -> int:
+        """How many, where the network was trained for ``trained`` and the method has ``options``."""
+        share = options[self.share] if isinstance(self.share, str) else self.share
+        return max(1, round(share * trained))
 
     def rate(self, share: float, batch_size: int) -> float:
         """The learning rate where ``share`` of the stage is done."""

@@ -161,7 +161,8 @@ def _field(file: PluginFile, each: _Assignment) -> Any:
         _check_optimizer(what, value.native)
     for stage in value if each.name == "source_stages" else ():
         _check_optimizer(f"{what}, {stage.name}", stage.optimizer)
-        check_range(f"{what}, {stage.name}: share", stage.share, Range(above=0))
+        if not isinstance(stage.share, str):
+            check_range(f"{what}, {stage.name}: share", stage.share, Range(above=0))
         check_range(f"{what}, {stage.name}: warmup", stage.warmup, Range(0, below=1))
     return value
 
@@ -232,12 +233,14 @@ def _annotated(file: PluginFile, name: str, annotation: ast.expr) -> tuple[type,
 
 def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None:
     where = place(file, node)
+    shares = tuple(stage.share for stage in info.source_stages if isinstance(stage.share, str))
     named = {
         "source_options": info.source_options,
         "needs.unless": tuple(info.needs.unless),
         "needs.stage": (info.needs.stage,) if info.needs.stage else (),
         "image_form": tuple(info.image_form.options) if info.image_form else (),
         "card.tunable": tuple(info.card.tunable),
+        "source_stages": shares,
         **{f"the accident {accident.switch}": tuple(accident.options) for accident in info.accidents},
     }
     for field, names in named.items():
@@ -248,6 +251,9 @@ def _check_whole(file: PluginFile, node: ast.ClassDef, info: MethodInfo) -> None
                 )
     if info.needs.stage and type(info.options[info.needs.stage]) is not int:
         raise UserError(f"{where}: needs.stage names {info.needs.stage!r}, which is no whole number.")
+    for share in shares:
+        if type(info.options[share]) is not float or share not in info.source_options:
+            raise UserError(f"{where}: source_stages names {share!r}, which is no fraction among source_options.")
     form = info.image_form.options if info.image_form else {}
     values = [info.needs.unless, form, *(accident.options for accident in info.accidents)]
     for option in info.declared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -76,11 +76,12 @@ class MethodInfo(Declared):
             written=self,
         )
 
-    def fit_iterations(self, trained: int, usual: int) -> int:
+    def fit_iterations(self, trained: int, usual: int, options: Mapping[str, Any]) -> int:
         """Of its fit on a frozen network.
 
         Args:
             trained: iterations that the network was trained for.
             usual: iterations of a fit that has no stages.
+            options: its source options.
         """
-        return sum(stage.iterations(trained) for stage in self.source_stages) or usual
+        return sum(stage.iterations(trained, options) for stage in self.source_stages) or usual

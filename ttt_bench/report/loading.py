@@ -48,7 +48,8 @@ def load_runs(
             else "Run a sweep first: python -m ttt_bench sweep.",
         )
     runs: list[Run] = []
-    warnings = [f"{failed} cells failed and are missing here; `status` says why."] if failed else []
+    pieces = "1 piece" if failed == 1 else f"{failed} pieces"
+    warnings = [f"{pieces} of work failed; cells that need it are missing here. `status` says why."] if failed else []
     for done, path in enumerate(paths, start=1):
         try:
             runs += [run] if (run := read_run(path, trials=False, budget=budget)) else []

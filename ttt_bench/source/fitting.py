@@ -55,7 +55,7 @@ def stretches(method: Method, training: TrainingConfig) -> tuple[Stretch, ...]:
     found: list[Stretch] = []
     for stage in method.source_stages:
         first = found[-1].first + found[-1].iterations if found else 0
-        found.append(Stretch(first, stage.iterations(training.iterations), stage.optimizer, stage))
+        found.append(Stretch(first, stage.iterations(training.iterations, vars(method)), stage.optimizer, stage))
     return tuple(found)
 
 
