@@ -2,7 +2,7 @@
 
 import pytest
 
-from ttt_bench.provenance import command
+from ttt_bench.provenance import command, with_folders
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,12 @@ from ttt_bench.provenance import command
 def test_a_command_keeps_only_the_last_name_of_a_folder(monkeypatch, words, expected):
     monkeypatch.setattr("sys.argv", ["/usr/bin/x", *words])
     assert command() == f"python -m ttt_bench {expected}"
+
+
+def test_what_is_to_be_pasted_has_its_folders_back(monkeypatch):
+    words = ["sweep", "--out", "/home/some one/x", "--data", "nyudv2=/data/a,/data/b", "--cache", "/x/cache"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/x", *words])
+    assert with_folders(command()) == (
+        "python -m ttt_bench sweep --out '/home/some one/x' --data nyudv2=/data/a,/data/b --cache /x/cache"
+    )
+    assert with_folders("status --out .../y --cache .../cache2") == "status --out .../y --cache .../cache2"

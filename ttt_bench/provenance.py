@@ -46,15 +46,24 @@ def versions() -> dict[str, str]:
 
 def command() -> str:
     """The command line, quoted for a shell; the program is called as a reader types it, folders by their last name."""
-    return shlex.join(["python", "-m", "ttt_bench", *map(_without_folders, sys.argv[1:])]) if sys.argv else ""
+    return shlex.join(["python", "-m", "ttt_bench", *map(without_folders, sys.argv[1:])]) if sys.argv else ""
 
 
-def _without_folders(word: str) -> str:
+def without_folders(word: str) -> str:
     """``/home/me/data`` -> ``.../data``, also after ``key=`` and in lists: where things lie is nobody's business."""
     if word.startswith("/"):
         return ",".join(f".../{path.rstrip('/').rpartition('/')[2]}" for path in re.split(r",(?=/)", word))
     key, sign, rest = word.partition("=/")
-    return f"{key}={_without_folders('/' + rest)}" if sign else word
+    return f"{key}={without_folders('/' + rest)}" if sign else word
+
+
+def with_folders(line: str) -> str:
+    """``line``, a command out of ``command``, with the folders of this process's own put back: for the screen, to be
+    pasted. Those that this process was not given stay as they are."""
+    for word in sys.argv[1:]:
+        short, whole = shlex.quote(without_folders(word)), shlex.quote(word).replace("\\", "\\\\")
+        line = re.sub(rf"(?<!\S){re.escape(short)}(?!\S)", whole, line)
+    return line
 
 
 def provenance(**more: Any) -> dict[str, Any]:

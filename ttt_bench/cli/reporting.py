@@ -13,6 +13,7 @@ from ttt_bench.cli.console import PlainConsole, console, show_table, warn, wide
 from ttt_bench.errors import UserError
 from ttt_bench.files import UnwritableError
 from ttt_bench.names import file_name
+from ttt_bench.provenance import with_folders
 from ttt_bench.report.ending import Ending
 from ttt_bench.report.freshness import Stamp, inputs_of, read_stamp, write_stamp
 from ttt_bench.report.style import STYLES
@@ -170,4 +171,4 @@ def say_ending(paths: Sequence[Path], said: Ending) -> None:
     console.print("tables and data: " + ", ".join(map(str, rest)))
     console.print(f"verdict: {said.verdict}", style="bold")
     console.print(f"page:    {paths[0]}", style="bold")
-    console.print(f"next:    {said.next}", style="bold")
+    console.print(f"next:    {with_folders(said.next)}", style="bold")

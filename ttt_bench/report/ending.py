@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
+from ttt_bench.provenance import without_folders
 from ttt_bench.report.commands import last_sweep, with_options
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import BASE, BN
@@ -34,7 +37,10 @@ def _next(report: Report) -> str:
     for folder in report.sources:
         failed = len(SweepFolder(folder).failed())
         if failed:
-            return f"python -m ttt_bench status {folder.name}   # {failed} pieces of work failed"
+            words = ["python", "-m", "ttt_bench", "status", folder.name]
+            if folder.parent != Path("results"):
+                words += ["--out", without_folders(str(folder.parent))]
+            return f"{shlex.join(words)}   # {'1 piece' if failed == 1 else f'{failed} pieces'} of work failed"
     sweep = last_sweep(report.sources[-1])
     methods = {row.method for group in report.groups for row in group.rows}
     seeds = max((len(row.runs) for group in report.groups for row in group.rows), default=0)
