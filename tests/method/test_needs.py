@@ -68,7 +68,7 @@ def test_asked_for_by_name_it_is_an_error():
     assert "tipi" in {cell.method for cell in plan("tipi(tent_coeff=0)", tasks=("depth",)).cells}
 
 
-NORMED = {"bn", "tent", "tipi", "tttpp", "clust3", "nctt", "s4t", "tttmae"}
+NORMED = {"bn", "ptbn", "tent", "tipi", "tttpp", "clust3", "nctt", "s4t", "tttmae"}
 """What re-estimates batch-norm statistics of all stages from the batch as it is."""
 
 
