@@ -35,7 +35,7 @@ def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0)
     """The profile to submit with, read before anything is said or done; None for this machine.
 
     Raises:
-        UserError: the options do not go together, or the profile cannot be read or gives a task too few cores.
+        UserError: the options do not go together, or the profile cannot be read or gives a task too few cores or GPUs.
     """
     if executor not in EXECUTORS:
         raise UserError(f"--executor {executor!r} is unknown.", did_you_mean(executor, EXECUTORS))
@@ -47,8 +47,7 @@ def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0)
         raise UserError("--jobs is for this machine.", "On Slurm, array_parallelism in the profile decides.")
     if profile is None:
         return None
-    from ttt_bench.launch.slurm.profile import read_profile
-    from ttt_bench.launch.slurm.submit import check_room
+    from ttt_bench.launch.slurm.profile import check_room, read_profile
 
     read = read_profile(profile)
     check_room(read, request.config.threads, request.config.train_processes)
