@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
 from ttt_bench.cli.console import console, warn
-from ttt_bench.cli.options import Place, Request, check_retry
+from ttt_bench.cli.options.request import Request
+from ttt_bench.cli.options.values import check_retry
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ MOST_FATES = 5
 """Dead tasks that are told one by one."""
 
 EXECUTORS = ("local", "slurm")
-Executor = Annotated[str, typer.Option(help="local, slurm.", rich_help_panel=Place)]
-ProfileFile = Annotated[
-    Path | None, typer.Option("--profile", help="Cluster profile, e.g. slurm/h100.toml.", rich_help_panel=Place)
-]
 
 
 def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0) -> Profile | None:
