@@ -2,47 +2,24 @@
 
 import os
 import pickle
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from domains.trees import MAKERS, draw, make_package, make_taskonomy, only
+from domains.real_layouts import LAYOUTS, READERS
+from domains.trees import draw, make_package
 from parity_adapters import s4t_arrays as released
-from PIL import Image
 
 from ttt_bench.domains.catalogue import open_domain
 from ttt_bench.domains.contract import SPLITS
 from ttt_bench.domains.nyudv2 import frames as nyudv2
 from ttt_bench.domains.nyudv2.package import NYUDv2Package
 from ttt_bench.domains.pascal.reader import NORMAL_CLASSES, Pascal
-from ttt_bench.domains.pixels.files import digest
 from ttt_bench.domains.taskonomy.reader import Taskonomy
-from ttt_bench.domains.taskonomy.scenes import CHECKSUMS, SCENES
-from ttt_bench.errors import UserError
-
-LAYOUTS = ("nyudv2-package", "pascal", "taskonomy")
-READERS = {"nyudv2-package": NYUDv2Package, "pascal": Pascal, "taskonomy": Taskonomy}
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """A path with spaces and letters outside ASCII."""
-    place = tmp_path_factory.mktemp("données à part")
-    for layout in LAYOUTS:
-        MAKERS[layout](place / layout)
-    return place
 
 
 @pytest.fixture(params=LAYOUTS)
 def layout(request):
     return request.param
-
-
-@pytest.fixture
-def tree(made, layout, tmp_path):
-    """A copy that a test may spoil."""
-    return Path(shutil.copytree(made / layout, tmp_path / "a copy of ünïcode"))
 
 
 @pytest.fixture
@@ -153,94 +130,6 @@ def test_splits_do_not_overlap(made):
         assert len(set().union(*names.values())) == 21
 
 
-FILES = {
-    "nyudv2-package": {
-        "image": "images/*0013.png", "ids": "segmentation/*0013.png", "normal": "normals/*0013.png",
-        "edge": "edge/*0013.png", "depth": "depth/*0013.npy",
-    },
-    "pascal": {
-        "image": "JPEGImages/*000013.jpg", "ids": "semseg/VOC12/*000013.png", "normal": "normals_distill/*000013.png",
-        "regions": "pascal-context/trainval/*000013.mat",
-    },
-    "taskonomy": {
-        "image": "taskonomy/data/rgb/*/ihlen/*point_0_view_10*", "normal": "taskonomy/data/normal/*/ihlen/*_0_view_10*",
-        "ids": "taskonomy/data/segment_semantic/*/ihlen/*_0_view_10*",
-        "depth": "taskonomy/data/depth_zbuffer/*/ihlen/*_0_view_10*",
-        "edge": "taskonomy/data/edge_occlusion/*/ihlen/*_0_view_10*",
-    },
-}  # fmt: skip
-KINDS = [(layout, kind) for layout, kinds in FILES.items() for kind in kinds]
-
-
-def copied(made, tmp_path, layout):
-    return Path(shutil.copytree(made / layout, tmp_path / "tree"))
-
-
-@pytest.mark.parametrize(("layout", "kind"), KINDS)
-def test_names_a_file_that_is_cut_short(made, tmp_path, layout, kind):
-    tree = copied(made, tmp_path, layout)
-    path = only(tree, FILES[layout][kind])
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match="cannot be read") as error:
-        READERS[layout](tree, (32, 32)).sample("test", 1)
-    assert path.name in error.value.message
-    assert error.value.hint
-
-
-@pytest.mark.parametrize(("layout", "kind"), KINDS)
-def test_names_a_file_that_is_missing(made, tmp_path, layout, kind):
-    tree = copied(made, tmp_path, layout)
-    path = only(tree, FILES[layout][kind])
-    path.unlink()
-    if layout == "taskonomy":
-        domain = Taskonomy(tree, (32, 32))
-        assert domain.length("test") == 4, "the view is left out and nothing shifts"
-        whole = Taskonomy(made / layout, (32, 32))
-        assert whole._views["test"][1].stem == "point_0_view_10"
-        np.testing.assert_array_equal(domain.sample("test", 1).image, whole.sample("test", 2).image)
-        assert domain.fingerprint() != whole.fingerprint()
-        return
-    with pytest.raises(UserError, match=r"do(es)? not exist") as error:
-        READERS[layout](tree, (32, 32))
-    assert path.stem in error.value.message
-    assert "data check" in error.value.hint
-
-
-@pytest.mark.parametrize(("layout", "kind"), [pair for pair in KINDS if pair[1] != "image"])
-def test_names_a_label_of_another_size(made, tmp_path, layout, kind):
-    tree = copied(made, tmp_path, layout)
-    path = only(tree, FILES[layout][kind])
-    other = only(tree, FILES[layout][kind].replace("13", "14")) if layout == "pascal" else None
-    if other:
-        shutil.copy(other, path)
-    elif path.suffix == ".npy":
-        np.save(path, np.load(path)[:-1])
-    else:
-        Image.open(path).crop((0, 0, 50, 40)).save(path)
-    with pytest.raises(UserError, match=r"is \d+x\d+; its image is \d+x\d+") as error:
-        READERS[layout](tree, (32, 32)).sample("test", 1)
-    assert path.name in error.value.message
-
-
-@pytest.mark.parametrize(
-    ("layout", "value", "message"),
-    [
-        ("nyudv2-package", 41, "class id 41 is unknown"),
-        ("pascal", 21, "class id 21 is unknown"),
-        ("taskonomy", 18, "class id 18 is unknown"),
-    ],
-)
-def test_names_a_file_with_an_unknown_class(made, tmp_path, layout, value, message):
-    tree = copied(made, tmp_path, layout)
-    path = only(tree, FILES[layout]["ids"])
-    pixels = np.asarray(Image.open(path)).copy()
-    pixels[-1, -1] = value
-    Image.fromarray(pixels).save(path)
-    with pytest.raises(UserError, match=message) as error:
-        READERS[layout](tree, (32, 32)).sample("test", 1)
-    assert path.name in error.value.message
-
-
 @pytest.mark.parametrize("signs", [(1, -1, 1), (-1, 1, -1), (-1, -1, -1)])
 def test_the_axes_of_the_packages_normals_are_measured(tmp_path, signs):
     make_package(tmp_path / "nyu", train=4, test=1, signs=signs)
@@ -271,65 +160,6 @@ def test_missing_depth_is_masked_everywhere(made):
     assert np.isfinite(labels["depth"]).all()
 
 
-def test_views_come_in_the_order_of_their_numbers(made):
-    stems = [view.stem for view in Taskonomy(made / "taskonomy", (32, 32))._views["test"]]
-    assert stems == ["point_0_view_9", "point_0_view_10", "point_0_view_11", "point_1_view_9", "point_1_view_10"]
-
-
-def test_other_layouts_of_taskonomy_are_found(made, tmp_path):
-    tree = copied(made, tmp_path, "taskonomy")
-    first = Taskonomy(tree, (32, 32)).fingerprint()
-    data = tree / "taskonomy/data"
-    assert Taskonomy(data, (32, 32)).fingerprint() == first
-    for modality in ("rgb", "normal"):
-        for scene in (data / modality / "taskonomy").iterdir():
-            scene.rename(data / modality / scene.name)
-        (data / modality / "taskonomy").rmdir()
-    assert Taskonomy(data, (32, 32)).fingerprint() == first
-
-
-def test_official_scenes_are_used_without_a_table_and_must_be_complete(made, tmp_path):
-    assert [len(SCENES[split]) for split in SPLITS] == [25, 5, 5]
-    assert len({scene for scenes in SCENES.values() for scene in scenes}) == 35
-    assert {split: digest(SCENES[split])[:16] for split in SPLITS} == CHECKSUMS
-    tree = copied(made, tmp_path, "taskonomy")
-    shutil.rmtree(tree / "taskonomy/data/splits_taskonomy")
-    with pytest.raises(UserError, match="scene allensville has no rgb files") as error:
-        Taskonomy(tree, (32, 32))
-    assert "official tiny split" in error.value.hint
-    make_taskonomy(tmp_path / "full", scenes=SCENES, views=1, size=(16, 16))
-    with_table = Taskonomy(tmp_path / "full", (32, 32))
-    shutil.rmtree(tmp_path / "full/taskonomy/data/splits_taskonomy")
-    without = Taskonomy(tmp_path / "full", (32, 32))
-    assert without.fingerprint() == with_table.fingerprint()
-    assert [without.length(split) for split in SPLITS] == [25, 5, 5]
-
-
-@pytest.mark.parametrize(
-    "table", ["id,train\nbeechwood,1\n", "id,train,val,test\nbeechwood,1,0,0\n", "id,train,val,test\na,1,1,1\n", "x"]
-)
-def test_refuses_a_broken_table_of_scenes(made, tmp_path, table):
-    tree = copied(made, tmp_path, "taskonomy")
-    path = tree / "taskonomy/data/splits_taskonomy/train_val_test_tiny.csv"
-    path.write_text(table)
-    with pytest.raises(UserError, match=r"train_val_test_tiny\.csv"):
-        Taskonomy(tree, (32, 32))
-
-
-def test_missing_modalities_are_errors(made, tmp_path):
-    tree = copied(made, tmp_path, "taskonomy")
-    shutil.rmtree(tree / "taskonomy/data/depth_zbuffer/taskonomy/ihlen")
-    with pytest.raises(UserError, match="scene ihlen has no depth_zbuffer files"):
-        Taskonomy(tree, (32, 32))
-    shutil.rmtree(tree / "taskonomy/data/edge_occlusion")
-    with pytest.raises(UserError, match="no folder edge_occlusion"):
-        Taskonomy(tree, (32, 32))
-    tree = Path(shutil.copytree(made / "nyudv2-package", tmp_path / "nyu"))
-    shutil.rmtree(tree / "normals")
-    with pytest.raises(UserError, match=r"normals cannot be listed"):
-        NYUDv2Package(tree, (32, 32))
-
-
 def test_normals_are_valid_only_where_the_classes_are(made):
     from scipy.io import loadmat
 
@@ -339,21 +169,6 @@ def test_normals_are_valid_only_where_the_classes_are(made):
     assert (valid == np.isin(regions, NORMAL_CLASSES)).all()
     assert 0 < valid.mean() < 1
     assert len(set(NORMAL_CLASSES)) == 170
-
-
-def test_two_files_for_one_name_are_refused(made, tmp_path):
-    tree = copied(made, tmp_path, "nyudv2-package")
-    shutil.copy(tree / "images/0003.png", tree / "images/0003.PNG")
-    if len(list((tree / "images").glob("0003.*"))) == 1:
-        pytest.skip("this file system does not tell upper from lower case")
-    with pytest.raises(UserError, match="has both"):
-        NYUDv2Package(tree, (32, 32))
-
-
-def test_refuses_a_folder_that_is_something_else(tmp_path):
-    for name in ("nyudv2", "pascal", "taskonomy"):
-        with pytest.raises(UserError, match=f"does not look like {name}"):
-            open_domain(name, (32, 32), {name: tmp_path})
 
 
 def test_released_arrays_have_the_papers_sizes(made):

@@ -22,6 +22,10 @@ def small_network(outputs=OUTPUTS, seed=0):
     return make_network(NetworkConfig("resnet10", "linear"), outputs).eval()
 
 
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
 def images(batch, height=64, width=96, seed=1):
     return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
 

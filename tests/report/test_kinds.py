@@ -6,6 +6,7 @@ from report.synthetic import save, trajectory
 
 from ttt_bench.report.build import build_report
 from ttt_bench.report.kinds import kind_tables, target_of
+from ttt_bench.report.severities import over_severities
 
 KINDS = ("gaussian_noise", "fog", "jpeg_compression")
 
@@ -71,12 +72,28 @@ def test_the_table_has_kinds_as_columns_means_errors_and_printed_rows(folder):
     assert not [row for row in three.rows if "printed" in row[0].text]
     text = (folder / "report.md").read_text()
     assert "over 3 kinds of corruption" in text
-    assert (folder / "tables" / "kinds.csv").read_text().count("tent,") == 2
+    assert (folder / "tables" / "kinds.csv").read_text().count("tent,") == 3  # the third: over severities
 
 
 def test_severities_are_drawn_where_there_are_several(folder):
     report = build_report(folder)
     assert [path.name for path in report.paths if path.name.startswith("severity_")]
+
+
+@pytest.mark.parametrize(
+    ("targets", "severities", "kinds"),
+    [
+        (("fog:1", "fog:2", "snow:5"), (1, 2), ("fog",)),
+        (("fog:1", "fog:5", "snow:1", "snow:5", "frost:5"), (1, 5), ("fog", "snow")),
+        (("fog:1", "snow:5"), None, None),
+        (("fog:5", "snow:5"), None, None),
+    ],
+)
+def test_severities_are_those_of_the_kind_that_has_the_most(tmp_path, targets, severities, kinds):
+    cells = [drop(class_cell("base", f"cifar10->cifar10+{target}", [0.5, 0.5])) for target in targets]
+    save(tmp_path / "in", *cells)
+    found = over_severities(build_report(tmp_path / "in", figures=severities is not None).groups)
+    assert [(each.severities, each.kinds) for each in found] == ([] if severities is None else [(severities, kinds)])
 
 
 def test_dense_pairs_have_none(tmp_path):

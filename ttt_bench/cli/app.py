@@ -9,19 +9,10 @@ from typing import Annotated
 import typer
 
 from ttt_bench import plugins
-from ttt_bench.cli.cluster import Executor, ProfileFile
 from ttt_bench.cli.data import app as data_app
-from ttt_bench.cli.options import (
-    How,
-    Model,
-    NetworkFiles,
-    Place,
-    Request,
-    TaskFiles,
-    check_device_option,
-    check_retry,
-    takes_request,
-)
+from ttt_bench.cli.options import adaptation, comparison, places, source_model
+from ttt_bench.cli.options.request import Request, takes_request
+from ttt_bench.cli.options.values import check_retry
 from ttt_bench.cli.strict import App
 from ttt_bench.studies.catalogue import UNASKED, UNNAMED, filled, study_help
 
@@ -34,18 +25,7 @@ app = App(
 )
 app.add_typer(data_app, name="data")
 
-Device = Annotated[
-    str, typer.Option(help="cpu, cuda, cuda:1 or auto.", rich_help_panel=Place, callback=check_device_option)
-]
-Jobs = Annotated[
-    int,
-    typer.Option(
-        min=0, max=1024, help="Worker processes; 0: as many as fit on the processors, 4 at most.", rich_help_panel=Place
-    ),
-]
 Out = Annotated[Path, typer.Option(help="Where results are.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.", rich_help_panel=Place)]
-Figures = Annotated[bool, typer.Option(help="Draw figures at the end.", rich_help_panel=Place)]
 Name = Annotated[str, typer.Argument(help="The sweep's name.")]
 FixedStep = Annotated[int | None, typer.Option(min=0, help="Step of the `fixed` selection; default: 10, or the last.")]
 MethodFiles = Annotated[list[Path] | None, typer.Option(help="A method file of your own (repeatable).")]
@@ -55,13 +35,13 @@ MethodFiles = Annotated[list[Path] | None, typer.Option(help="A method file of y
 @takes_request
 def sweep(
     request: Request,
-    jobs: Jobs = 0,
-    device: Device = "auto",
-    retry: Annotated[str, typer.Option(help="failed: also redo cells that failed before.", rich_help_panel=Place)] = "",
-    dry_run: DryRun = False,
-    figures: Figures = True,
-    executor: Executor = "local",
-    profile: ProfileFile = None,
+    jobs: places.Jobs = 0,
+    device: places.Device = "auto",
+    retry: places.RetryCells = "",
+    dry_run: places.DryRun = False,
+    figures: places.Figures = True,
+    executor: places.Executor = "local",
+    profile: places.ProfileFile = None,
 ) -> None:
     """Train, adapt, record and report: everything that is not there yet."""
     from ttt_bench.cli.cluster import chosen, show_arrays, submit_sweep
@@ -85,12 +65,10 @@ def sweep(
 @takes_request
 def plan(
     request: Request,
-    executor: Executor = "local",
-    profile: ProfileFile = None,
-    probe: Annotated[
-        bool, typer.Option("--probe", help="Time two steps of everything on --device.", rich_help_panel=Place)
-    ] = False,
-    device: Device = "auto",
+    executor: places.Executor = "local",
+    profile: places.ProfileFile = None,
+    probe: places.Probe = False,
+    device: places.Device = "auto",
 ) -> None:
     """Show what `sweep` with the same options would do, what is already there, and what the rest will cost."""
     from ttt_bench.cli.cluster import chosen, show_arrays
@@ -105,7 +83,7 @@ def plan(
 
 @app.command()
 @takes_request
-def train(request: Request, jobs: Jobs = 0, device: Device = "auto") -> None:
+def train(request: Request, jobs: places.Jobs = 0, device: places.Device = "auto") -> None:
     """Only the source models and branches that `sweep` with the same options would need."""
     from ttt_bench.cli.sweep import run_training
 
@@ -114,19 +92,14 @@ def train(request: Request, jobs: Jobs = 0, device: Device = "auto") -> None:
 
 def select(
     request: Request,
-    strategies: Annotated[
-        str,
-        typer.Option(
-            help="all, or names: source-shift,entropy,few-labels:16. The oracle always is.", rich_help_panel=How
-        ),
-    ] = "all",
-    jobs: Jobs = 0,
-    device: Device = "auto",
-    retry: Annotated[str, typer.Option(help="failed: also redo trials that failed.", rich_help_panel=Place)] = "",
-    dry_run: DryRun = False,
-    figures: Figures = True,
-    executor: Executor = "local",
-    profile: ProfileFile = None,
+    strategies: adaptation.Strategies = "all",
+    jobs: places.Jobs = 0,
+    device: places.Device = "auto",
+    retry: places.RetryTrials = "",
+    dry_run: places.DryRun = False,
+    figures: places.Figures = True,
+    executor: places.Executor = "local",
+    profile: places.ProfileFile = None,
 ) -> None:
     """Try each method's settings, and compare who could have chosen them: strategies with and without target labels."""
     from ttt_bench.cli.cluster import chosen
@@ -146,19 +119,12 @@ app.command()(takes_request(select, name="select"))
 def study(
     request: Request,
     which: Annotated[str, typer.Argument(metavar="NAME", help="Which study; see above.")] = "",
-    jobs: Jobs = 0,
-    device: Device = "auto",
-    figures: Annotated[bool, typer.Option(help="Draw the figure.", rich_help_panel=Place)] = True,
-    finetune_iterations: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="affinity: training on target labels; default: a quarter of the source's.",
-            rich_help_panel=Model,
-        ),
-    ] = None,
-    executor: Executor = "local",
-    profile: ProfileFile = None,
+    jobs: places.Jobs = 0,
+    device: places.Device = "auto",
+    figures: places.StudyFigure = True,
+    finetune_iterations: source_model.FinetuneIterations = None,
+    executor: places.Executor = "local",
+    profile: places.ProfileFile = None,
 ) -> None:
     """Run one of the studies: everything of it that is not there yet."""
     from ttt_bench.cli.cluster import chosen
@@ -216,7 +182,7 @@ def report(
         typer.Option(metavar="A B", help="Say cell by cell what differs between two sweeps instead."),
     ] = None,
     style: Annotated[str, typer.Option(help="Of the figures: screen, or paper (8 pt, no titles, vector).")] = "screen",
-    task: TaskFiles = None,
+    task: comparison.TaskFiles = None,
 ) -> None:
     """Make a page, tables and figures from whatever a sweep has finished."""
     from ttt_bench.cli.reporting import compare_sweeps, make_report
@@ -238,7 +204,7 @@ def leaderboard(
     fixed_step: FixedStep = None,
     figures: Annotated[bool, typer.Option(help="Draw figures.")] = False,
     to: Annotated[Path, typer.Option(help="Where to write.")] = Path("leaderboard"),
-    task: TaskFiles = None,
+    task: comparison.TaskFiles = None,
 ) -> None:
     """Merge the sweeps of several people into one page; what cannot be compared is refused."""
     from ttt_bench.cli.reporting import make_leaderboard
@@ -313,10 +279,10 @@ def bench(
     track: Annotated[str, typer.Option(help="dense, or class (one label per image).")] = "dense",
     backbone: Annotated[str | None, typer.Option(help="Another encoder: resnet18, hrnet18, timm:NAME, ...")] = None,
     architecture: Annotated[str | None, typer.Option(help="multitask, mtinet, or one of --network.")] = None,
-    network: NetworkFiles = None,
+    network: comparison.NetworkFiles = None,
     size: Annotated[str | None, typer.Option(help="Image size HxW instead of the configuration's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per batch instead of the configuration's.")] = None,
-    device: Device = "cpu",
+    device: places.Device = "cpu",
     repeats: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="Timed rounds; default by configuration.")
     ] = None,

@@ -67,7 +67,7 @@ def chosen_bench(
     """
     from ttt_bench import plugins
     from ttt_bench.bench.config import bench_config, with_network
-    from ttt_bench.cli.options import read_size
+    from ttt_bench.cli.options.values import read_size
 
     plugins.use({"network": files})
     return with_network(bench_config(name, track), backbone, architecture, files, read_size(size), batch)

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
 from ttt_bench.cli.console import console, warn
-from ttt_bench.cli.options import Place, Request, check_retry
+from ttt_bench.cli.options.request import Request
+from ttt_bench.cli.options.values import check_retry
 from ttt_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,17 +25,13 @@ MOST_FATES = 5
 """Dead tasks that are told one by one."""
 
 EXECUTORS = ("local", "slurm")
-Executor = Annotated[str, typer.Option(help="local, slurm.", rich_help_panel=Place)]
-ProfileFile = Annotated[
-    Path | None, typer.Option("--profile", help="Cluster profile, e.g. slurm/h100.toml.", rich_help_panel=Place)
-]
 
 
 def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0) -> Profile | None:
     """The profile to submit with, read before anything is said or done; None for this machine.
 
     Raises:
-        UserError: the options do not go together, or the profile cannot be read or gives a task too few cores.
+        UserError: the options do not go together, or the profile cannot be read or gives a task too few cores or GPUs.
     """
     if executor not in EXECUTORS:
         raise UserError(f"--executor {executor!r} is unknown.", did_you_mean(executor, EXECUTORS))
@@ -47,8 +43,7 @@ def chosen(request: Request, executor: str, profile: Path | None, jobs: int = 0)
         raise UserError("--jobs is for this machine.", "On Slurm, array_parallelism in the profile decides.")
     if profile is None:
         return None
-    from ttt_bench.launch.slurm.profile import read_profile
-    from ttt_bench.launch.slurm.submit import check_room
+    from ttt_bench.launch.slurm.profile import check_room, read_profile
 
     read = read_profile(profile)
     check_room(read, request.config.threads, request.config.train_processes)

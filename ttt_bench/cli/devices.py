@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ttt_bench.choices import check_device
-from ttt_bench.cli.options import Request
+from ttt_bench.cli.options.request import Request
 from ttt_bench.errors import UserError
 from ttt_bench.plan.artifacts import done_of
 from ttt_bench.plan.work import Work

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ttt_bench.cli.console import console
-from ttt_bench.cli.options import _roots
+from ttt_bench.cli.options.values import read_roots
 from ttt_bench.domains.pixels.opening import exists
 from ttt_bench.errors import UserError
 from ttt_bench.machine import usable_cpus
@@ -26,7 +26,7 @@ Finding = tuple[bool | None, str]
 
 def run_doctor(data: list[str] | None, out: Path) -> None:
     """Print one line per finding; exit 1 when something is broken."""
-    findings = [*_packages(), *_torch(), *_machine(out), *_data(_roots(data))]
+    findings = [*_packages(), *_torch(), *_machine(out), *_data(read_roots(data))]
     for good, line in findings:
         sign, style = {True: ("ok  ", "green"), False: ("BAD ", "bold red"), None: ("    ", "dim")}[good]
         console.print(sign, style=style, end="")

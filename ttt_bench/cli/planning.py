@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ttt_bench.cell.spec import TRIAL
 from ttt_bench.cli.console import console
-from ttt_bench.cli.options import Request
+from ttt_bench.cli.options.request import Request
 from ttt_bench.domains.streams import STREAMS
 from ttt_bench.forecast.cost import Cost, cost_of, stated_forecast
 from ttt_bench.method import registry

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ttt_bench.cli.cluster import say_later, show_arrays, submit_works
 from ttt_bench.cli.console import console, show_table, warn, wide
-from ttt_bench.cli.options import Request
+from ttt_bench.cli.options.request import Request
 from ttt_bench.cli.planning import left_out_lines, show_plan
 from ttt_bench.cli.sweep import in_rounds, remember, say
 from ttt_bench.errors import UserError

@@ -9,10 +9,10 @@ import typer
 from typer.core import TyperCommand
 
 from ttt_bench.cli.console import errors
-from ttt_bench.cli.options import How, Model, What
+from ttt_bench.cli.options import adaptation, comparison, source_model
 from ttt_bench.errors import UserError
 
-SETTINGS = (What, How, Model)
+SETTINGS = (comparison.PANEL, adaptation.PANEL, source_model.PANEL)
 """Panels of the help that hold settings of a sweep."""
 F = TypeVar("F", bound=Callable[..., Any])
 

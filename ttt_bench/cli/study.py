@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ttt_bench.cli.cluster import submit_works
 from ttt_bench.cli.console import console, show_table, warn, wide
-from ttt_bench.cli.options import Request
+from ttt_bench.cli.options.request import Request
 from ttt_bench.cli.sweep import remember, say, work_off
 from ttt_bench.errors import UserError
 from ttt_bench.measurements.catalogue import measures_of, stored

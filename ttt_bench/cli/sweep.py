@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from ttt_bench.cli.console import console
 from ttt_bench.cli.devices import resolve_device
-from ttt_bench.cli.options import Request, check_retry
+from ttt_bench.cli.options.request import Request
+from ttt_bench.cli.options.values import check_retry
 from ttt_bench.cli.planning import data_lines, left_out_lines
 from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.files import remove_leftovers

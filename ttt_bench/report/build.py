@@ -25,6 +25,7 @@ from ttt_bench.report.relations import over_all
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Block, Run, chosen_metrics
 from ttt_bench.report.segments import segment_tables
+from ttt_bench.report.severities import severity_tables
 from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
 from ttt_bench.report.tables import (
@@ -157,7 +158,7 @@ def write_report(
         UserError: ``target`` cannot be written.
     """
     groups = report.groups
-    corrupted = kind_tables(groups)
+    corrupted = [*kind_tables(groups), *severity_tables(groups)]
     paths = _write_tables(report, corrupted, target / "tables")
     paths += write_frames(groups, target)
     if figures:
@@ -208,7 +209,7 @@ def _write_tables(report: Report, corrupted: Sequence[TextTable], folder: Path) 
         _write_csv(path, rows[[c for c in report.table.columns if c in rows]].dropna(axis=1, how="all"))
         paths.append(path)
     if corrupted:
-        title = "Over the kinds of corruption"
+        title = "Over the kinds and severities of corruption"
         write_text(folder / "kinds.md", f"# {title}\n\n{markdown(corrupted, level=2)}\n")
         write_text(folder / "kinds.tex", latex(corrupted, title))
         write_text(folder / "kinds.csv", "\n".join(csv_text(table) for table in corrupted))

@@ -40,8 +40,9 @@ class Severity(Study):
         """
         from ttt_bench.report.kinds import target_of
 
-        targets = {found for pair in config.pairs if (found := target_of(pair)) is not None}
-        if len({(target.clean, target.kind) for target in targets}) == len(targets):
+        found = {(pair.partition("->")[0], target_of(pair)) for pair in config.pairs}
+        kinds = [(source, target.clean, target.kind) for source, target in found if target is not None]
+        if len(set(kinds)) == len(kinds):
             raise UserError(
                 "The study severity compares severities of one kind of corruption, and these pairs have none.",
                 'Write for example --pairs "objects/studio->objects/studio+fog:1-5", or +all:1-5 for fifteen kinds.',
@@ -57,7 +58,7 @@ class Severity(Study):
     def outcome(self, stored: Stored) -> Outcome:
         """Rows methods, columns severities."""
         from ttt_bench.report.frames import summary_frame
-        from ttt_bench.studies.answers.severity import severity_tables
+        from ttt_bench.report.severities import severity_tables
         from ttt_bench.studies.page import Outcome
 
         groups = self.groups(stored)

@@ -74,6 +74,17 @@ def many_file(tmp_path_factory):
     return write_page(score_folder(folder), folder / "index.html", "python -m ttt_bench report here")
 
 
+@pytest.fixture(scope="session")
+def severities_file(tmp_path_factory):
+    """Two kinds of corruption at three severities."""
+    from ttt_bench.report.build import score_folder
+    from ttt_bench.report.page.write import write_page
+
+    folder = tmp_path_factory.mktemp("severities")
+    synthetic.save(folder, *synthetic.over_kinds(("fog", "snow"), severities=(1, 3, 5)))
+    return write_page(score_folder(folder), folder / "index.html", "python -m ttt_bench report here")
+
+
 @pytest.fixture
 def opened(browser, page_file):
     with Opened(browser, page_file) as page:

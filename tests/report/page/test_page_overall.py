@@ -68,6 +68,30 @@ def test_the_diagram_has_the_ranks_of_the_table(reported):
     assert section.ranks.looks == tuple(looks[label] for label in section.ranks.labels)
 
 
+def test_severities_by_hand(tmp_path):
+    synthetic.save(tmp_path, *synthetic.over_kinds(("fog", "snow"), severities=(5, 1)))
+    page = describe(score_folder(tmp_path), "")
+    [section] = [section for section in page.sections if section.severities]
+    drawn = section.severities
+    assert (drawn.labels, drawn.severities, drawn.axis) == (("base", "bn", "tent", "odd"), (1, 5), "accuracy (%) ↑")
+    # Snow is three points harder than fog, severity 5 twenty harder than 1; a seed of snow gains a tenth more.
+    expected = {"base": (88.5, 68.5), "bn": (90.55, 70.55), "tent": (93.625, 73.625), "odd": (85.425, 65.425)}
+    for label, levels in zip(drawn.labels, drawn.levels, strict=True):
+        assert levels == pytest.approx(expected[label], abs=0.06)  # of whole images
+    looks = {row.label: row.look for view in page.views for row in view.rows}
+    assert drawn.looks == tuple(looks[label] for label in drawn.labels)
+    assert section.block in {view.block for view in page.views}
+    assert section.part == "Severities"
+
+
+def test_severities_stand_in_the_markdown_report_too(tmp_path):
+    synthetic.save(tmp_path, *synthetic.over_kinds(("fog", "snow"), severities=(5, 1)))
+    report = build_report(tmp_path, figures=False)
+    [told] = [table for table in pipes((tmp_path / "report.md").read_text(encoding="utf-8")) if "severity 1" in table]
+    assert "over bn at 1 / 5" in told
+    assert told in [pipes(each["md"])[0] for each in tables_of(report, describe(report, "").sections)]
+
+
 def test_segments_and_forgetting_by_hand(reported):
     page = describe(reported, "")
     [view] = [view for view in page.views if view.segments]

@@ -42,6 +42,27 @@ def test_ranks_are_drawn_with_bars_of_the_critical_difference(many):
     assert drawn[1] == pytest.approx(drawn[2])
 
 
+def test_severities_are_drawn_with_the_numbers_of_their_table(browser, severities_file):
+    with Opened(browser, severities_file) as opened:
+        page = opened.page
+        assert "Severities" in parts(page)
+        drawn = (
+            "() => { charts.forEach(draw); const { data } = document.querySelector('#severities-0-0-chart .chart');"
+            " return data.map(line => [line.name, line.x, line.y]); }"
+        )
+        lines = page.evaluate(drawn)
+        rows = page.locator("section[data-part=Severities] tbody tr")
+        told = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+        assert [name for name, *_ in lines] == [name for name, *_ in told] == ["base", "bn", "tent", "odd"]
+        for (*_, y), (_, *shown) in zip(lines, told, strict=True):
+            assert y == pytest.approx([float(text) for text in shown[:3]], abs=0.051)
+        assert {tuple(x) for _, x, _ in lines} == {(1, 3, 5)}
+        page.locator("#legend button[data-label=tent]").click()
+        assert [name for name, *_ in page.evaluate(drawn)] == ["base", "bn", "odd"]
+        assert page.locator("[id^=severities-] h2").inner_text().startswith("cifar10 → cifar10 over severities")
+        assert opened.errors == []
+
+
 def test_a_stream_that_drifts_has_its_segments_and_nothing_of_the_others(many):
     page = many.page
     drifting(many)
@@ -79,12 +100,13 @@ def test_equal_compute_reads_every_method_within_it(many):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light"), (1920, "dark")])
-@pytest.mark.parametrize("stream", [False, True])
-def test_they_fit_and_axe_finds_nothing_serious(browser, many_file, width, theme, stream):
+@pytest.mark.parametrize("shown", ["kinds", "stream", "severities"])
+def test_they_fit_and_axe_finds_nothing_serious(browser, many_file, severities_file, width, theme, shown):
     from axe_playwright_python.sync_playwright import Axe
 
-    with Opened(browser, many_file, viewport={"width": width, "height": 800}, color_scheme=theme) as opened:
-        if stream:
+    file = severities_file if shown == "severities" else many_file
+    with Opened(browser, file, viewport={"width": width, "height": 800}, color_scheme=theme) as opened:
+        if shown == "stream":
             drifting(opened)
         opened.page.evaluate("charts.forEach(draw)")
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -112,6 +112,30 @@ def read_profile(path: Path) -> Profile:
     return profile
 
 
+def check_room(profile: Profile, threads: int, processes: int) -> None:
+    """Refuse a profile that gives a worker fewer cores than ``threads``, or a training less than ``processes`` need.
+
+    Raises:
+        UserError: it does.
+    """
+    workers = max(1, profile.gpus)
+    each = max(1, profile.cpus // workers)
+    if threads > each:
+        shared = f", {each} for each of {workers} workers" if workers > 1 else ""
+        raise UserError(
+            f"--threads {threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
+            f"Write cpus = {threads * workers} into the profile, or give fewer threads.",
+        )
+    key, given, needed = (
+        ("gpus", profile.gpus, processes) if profile.gpus else ("cpus", profile.cpus, processes * threads)
+    )
+    if processes > 1 and needed > given:
+        raise UserError(
+            f"--train-processes {processes}: {profile.name} gives a task {given} {key}, a training needs {needed}.",
+            f"Write {key} = {needed} into the profile, or give fewer processes.",
+        )
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():

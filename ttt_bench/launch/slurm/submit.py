@@ -24,7 +24,7 @@ from ttt_bench.launch.slurm.schedule import JobArray, Limits, Schedule, Selectio
 from ttt_bench.launch.slurm.submissions import Submission, SubmittedArray, latest_elements, read_submissions, records
 from ttt_bench.launch.task import SweepTask
 from ttt_bench.plan.artifacts import claim_path, done_of, standing
-from ttt_bench.plan.work import Adapt, Context, Train, Work
+from ttt_bench.plan.work import Adapt, Context, Work
 from ttt_bench.store.claims import drop_claim
 from ttt_bench.store.failures import Kind
 from ttt_bench.store.folder import SweepFolder
@@ -54,10 +54,12 @@ class Prepared:
 def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_failed: bool) -> Prepared:
     """Lay out what is missing. ``plan``, ``--dry-run`` and the submission itself all go through here.
 
-    Raises:
-        UserError: the profile gives a task fewer cores or GPUs than the plan's threads and processes.
+    Args:
+        works: of the whole plan.
+        context: where and with what they are done.
+        profile: with room for the plan's threads and processes, see ``check_room``.
+        retry_failed: whether work that failed earlier is taken up again.
     """
-    check_room(profile, context.threads, max((w.source.processes for w in works if isinstance(w, Train)), default=1))
     folder = SweepFolder(context.folder)
     now = standing(works, context)
     queued, unsure = _queued(folder, {w.id for w in works} - now.done - now.failed.keys())
@@ -70,30 +72,6 @@ def prepare(works: Sequence[Work], context: Context, profile: Profile, retry_fai
     return Prepared(
         selection, schedule(selection.open, forecast, limits, queued), forecast, {w.id: w for w in works}, size, unsure
     )
-
-
-def check_room(profile: Profile, threads: int, processes: int) -> None:
-    """Refuse a profile that gives a worker fewer cores than ``threads``, or a training less than ``processes`` need.
-
-    Raises:
-        UserError: it does.
-    """
-    workers = max(1, profile.gpus)
-    each = max(1, profile.cpus // workers)
-    if threads > each:
-        shared = f", {each} for each of {workers} workers" if workers > 1 else ""
-        raise UserError(
-            f"--threads {threads}: {profile.name} gives a task {profile.cpus} cores{shared}.",
-            f"Write cpus = {threads * workers} into the profile, or give fewer threads.",
-        )
-    key, given, needed = (
-        ("gpus", profile.gpus, processes) if profile.gpus else ("cpus", profile.cpus, processes * threads)
-    )
-    if processes > 1 and needed > given:
-        raise UserError(
-            f"--train-processes {processes}: {profile.name} gives a task {given} {key}, a training needs {needed}.",
-            f"Write {key} = {needed} into the profile, or give fewer processes.",
-        )
 
 
 def _queued(folder: SweepFolder, open_: set[str]) -> tuple[dict[str, str], int]:

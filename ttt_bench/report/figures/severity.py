@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading
 from ttt_bench.report.groups import Group
-from ttt_bench.report.kinds import by_target, level, share_of_images
+from ttt_bench.report.severities import over_severities
 from ttt_bench.report.style import WIDTH, MethodStyle
 
 
@@ -18,25 +17,20 @@ def draw_severity(groups: Sequence[Group], styles: dict[str, MethodStyle]) -> Sk
 
     Each point is the mean over the kinds of corruption that every severity of the target has.
     """
-    found = {key: series for key, series in by_target(groups).items() if len(series) > 1}
+    found = over_severities(groups)
     if not found:
         return None
     rows = -(-len(found) // 2)
     figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * rows))
     panels = figure.subplots(rows, min(2, len(found)), squeeze=False)
     figure.subplots_adjust(left=0.09, right=0.8, top=1 - 0.55 / (0.9 + 2.4 * rows), bottom=0.5 / (0.9 + 2.4 * rows))
-    for axes, ((_, source, clean), series) in zip(panels.flat, found.items(), strict=False):
-        severities = sorted(series)
-        shared = [kind for kind in series[severities[0]] if all(kind in series[s] for s in severities)]
-        members = [series[severity][kind] for severity in severities for kind in shared]
-        for label in dict.fromkeys(row.label for group in members for row in group.rows):
-            points = [np.mean([level(series[s][kind], label) for kind in shared]) for s in severities]
-            axes.plot(severities, points, label=label, **styles[label].plot, ms=4, lw=1)
-        metric = share_of_images(members[0])
-        axes.set_title(f"{source} → {clean}, {len(shared)} kinds")
-        axes.set_xticks(severities)
+    for axes, shown in zip(panels.flat, found, strict=False):
+        for label, levels in shown.levels.items():
+            axes.plot(shown.severities, levels, label=label, **styles[label].plot, ms=4, lw=1)
+        axes.set_title(f"{shown.source} → {shown.clean}, {len(shown.kinds)} kinds")
+        axes.set_xticks(shown.severities)
         axes.set_xlabel("severity")
-        axes.set_ylabel(f"{metric.title} (%)" if metric else "")
+        axes.set_ylabel(f"{shown.metric.title} (%)")
     for axes in list(panels.flat)[len(found) :]:
         axes.set_axis_off()
     handles, labels = panels.flat[0].get_legend_handles_labels()

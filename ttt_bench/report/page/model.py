@@ -210,6 +210,20 @@ class Ranks:
 
 
 @dataclass(frozen=True)
+class Severities:
+    """Methods over the severities of corruption."""
+
+    labels: tuple[str, ...]
+    looks: tuple[int, ...]
+    """Which of the page's looks each has."""
+    severities: tuple[int, ...]
+    levels: tuple[Series, ...]
+    """One per label: a number per severity."""
+    axis: str
+    """What the numbers are, with their unit."""
+
+
+@dataclass(frozen=True)
 class Section:
     """A further part of the page that is a table: over all pairs, strategies, two sweeps, published numbers."""
 
@@ -227,6 +241,8 @@ class Section:
     """Of the views that it is about; empty: of all."""
     ranks: Ranks | None = None
     """To be drawn above the table."""
+    severities: Severities | None = None
+    """The same."""
 
 
 @dataclass(frozen=True)

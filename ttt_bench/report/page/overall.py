@@ -1,4 +1,4 @@
-"""What holds over all pairs, and over the kinds of corruption, as sections of the page: the tables of ``report.md``."""
+"""What holds over all pairs, kinds and severities of corruption, as sections: the tables of ``report.md``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ttt_bench.report.page import model
 from ttt_bench.report.page.curves import series
 from ttt_bench.report.relations import agreement_table, rank_table, ranks_of, sync_claim
 from ttt_bench.report.runs import Block
-from ttt_bench.report.tables import TextTable
+from ttt_bench.report.severities import Severities, over_severities, severity_table
+from ttt_bench.report.tables import TextTable, metric_head
 
-PAIRS, KINDS = "All pairs", "Kinds"
+PAIRS, KINDS, SEVERITIES = "All pairs", "Kinds", "Severities"
 
 
 def over_pairs(groups: Sequence[Group], looks: Mapping[str, int]) -> tuple[model.Section, ...]:
@@ -44,9 +45,19 @@ def _of_block(block: Block, groups: Sequence[Group], looks: Mapping[str, int], n
         if table is not None:
             ranks = _ranks(groups, looks) if table.title == "Mean ranks" else None
             yield _section(id, part, table, block.title, ranks)
+    for place, found in enumerate(over_severities(groups)):
+        id, table = f"severities-{number}-{place}", severity_table(found)
+        yield _section(id, SEVERITIES, table, block.title, severities=_severities(found, looks))
 
 
-def _section(id: str, part: str, table: TextTable, block: str = "", ranks: model.Ranks | None = None) -> model.Section:
+def _section(
+    id: str,
+    part: str,
+    table: TextTable,
+    block: str = "",
+    ranks: model.Ranks | None = None,
+    severities: model.Severities | None = None,
+) -> model.Section:
     return model.Section(
         id=id,
         title=table.title,
@@ -58,6 +69,7 @@ def _section(id: str, part: str, table: TextTable, block: str = "", ranks: model
         part=part,
         block=block,
         ranks=ranks,
+        severities=severities,
     )
 
 
@@ -71,3 +83,15 @@ def _ranks(groups: Sequence[Group], looks: Mapping[str, int]) -> model.Ranks | N
     labels = tuple(known.names[place] for place in order)
     mean = series([known.mean[place] for place in order], 3)
     return None if critical is None else model.Ranks(labels, tuple(looks[name] for name in labels), mean, critical)
+
+
+def _severities(found: Severities, looks: Mapping[str, int]) -> model.Severities:
+    """For the chart."""
+    labels = tuple(found.levels)
+    return model.Severities(
+        labels,
+        tuple(looks[label] for label in labels),
+        found.severities,
+        tuple(series(found.levels[label], found.metric.digits + 2) for label in labels),
+        metric_head(found.metric),
+    )

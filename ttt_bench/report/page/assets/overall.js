@@ -29,6 +29,7 @@ function showSections() {
     const section = page.sections[place];
     node.hidden = section.block !== "" && section.block !== view().block;
     if (section.ranks && !node.hidden) ranksChart(section);
+    if (section.severities && !node.hidden) severitiesChart(section);
   });
 }
 
@@ -44,4 +45,16 @@ function ranksChart({ id, ranks }) {
       { tickvals: places, ticktext: ranks.labels.map((label) => plain(short(label))), zeroline: false, range: [places.length - 0.4, -0.6] }) };
   });
   byId(home).lastChild.querySelector(".chart").style.height = `${Math.min(60, 6 + 2 * places.length)}rem`;
+}
+
+function severitiesChart({ id, severities }) {
+  const { labels, looks, levels, axis } = severities, ticks = severities.severities;
+  addChart(`${id}-chart`, axis, `${axis} over the severities of corruption; the numbers stand below`, () => {
+    const drawn = labels.map((_, i) => i).filter((i) => !state.hidden.has(labels[i])), end = ticks.length - 1;
+    const colour = (i) => page.looks[looks[i]].colour || css("--fg"), room = 0.04 * (ticks[end] - ticks[0]);
+    const data = drawn.map((i) => ({ x: ticks, y: levels[i], mode: "lines+markers", name: plain(labels[i]), hovertemplate: "%{y:.1f} at severity %{x}",
+      line: { color: colour(i), dash: page.looks[looks[i]].dash, width: 2 }, marker: { size: 9, color: colour(i), symbol: page.looks[looks[i]].symbol } }));
+    return { data, layout: axes({ title: { text: "severity" }, tickvals: ticks, zeroline: false, range: [ticks[0] - room, ticks[end] + room] },
+      { range: robust(drawn.map((i) => levels[i])), zeroline: false }) };
+  });
 }
