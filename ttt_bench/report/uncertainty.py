@@ -85,7 +85,11 @@ def assess(group: Group) -> Uncertainty:
     if fitted or not group.metrics:
         why = f"{', '.join(fitted)} is fitted on each batch alone, so batches cannot be resampled" if fitted else "no Δ"
         return Uncertainty({}, 0, f"No verdict: no interval ({why}).", (f"No interval: {why}.",))
-    draws = _Draws(group)
+    from threadpoolctl import threadpool_limits
+
+    # Thousands of small products: threads would wait for each other longer than one takes, most where others compute.
+    with threadpool_limits(1, "blas"):
+        draws = _Draws(group)
     able = {row.label: row for row in group.rows if draws.of(row) is not None}
     best, tied = _best(able, draws)
     over = {label: draws.over_bn(row) for label, row in able.items() if not row.is_control}
