@@ -8,7 +8,8 @@
 | `--cells 4950 --pairs 33`                                  | 15 s                 |
 | `--cells 2 --pairs 1 --seeds 1 --batches 25000 --steps 3`  | 10 s, 600 MB at most |
 
-Prints seconds and the reader's peak memory; asserts nothing, for a timed test fails on a busy machine.
+Prints seconds and the reader's peak memory; asserts nothing, for a timed test fails on a busy machine. Cells are read
+as the ``report`` command reads them: by a process for each processor that this one may use, or ``--workers``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ttt_bench.machine import reuse_freed_memory, usable_cpus
 from ttt_bench.report import build_report
 from ttt_bench.store import Trajectory
 
@@ -73,6 +75,7 @@ def main() -> None:
     for name, usual in (("cells", 1000), ("pairs", 10), ("seeds", 10), ("batches", 16), ("steps", 41)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--figures", action="store_true")
+    parser.add_argument("--workers", type=int, default=usable_cpus())
     options = parser.parse_args()
     methods = -(-options.cells // (options.pairs * options.seeds))
     kinds = [(p, m, s) for p in range(options.pairs) for m in range(methods) for s in range(options.seeds)]
@@ -86,7 +89,8 @@ def main() -> None:
         maker.start()
         maker.join()
         print(f"made {options.cells} trajectories: {time.perf_counter() - start:.1f} s")
-        _read(folder, options.figures)
+        reuse_freed_memory()
+        _read(folder, options.figures, options.workers)
 
 
 def _fill(folder: Path, kinds: list[tuple[int, int, int]], options: argparse.Namespace) -> None:
@@ -95,8 +99,8 @@ def _fill(folder: Path, kinds: list[tuple[int, int, int]], options: argparse.Nam
         made.save(folder / "cells" / f"{made.cell_id}.npz")
 
 
-def _read(folder: Path, figures: bool) -> None:
-    start, cpu = time.perf_counter(), time.process_time()
+def _read(folder: Path, figures: bool, workers: int) -> None:
+    start, cpu = time.perf_counter(), _processor_seconds()
     last = start
 
     def progress(done: int, total: int, what: str) -> None:
@@ -105,10 +109,16 @@ def _read(folder: Path, figures: bool) -> None:
             print(f"  {what}: {time.perf_counter() - last:.1f} s")
             last = time.perf_counter()
 
-    report = build_report(folder, progress=progress, figures=figures)
+    report = build_report(folder, progress=progress, figures=figures, workers=workers)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    took = f"{time.perf_counter() - start:.1f} s ({time.process_time() - cpu:.1f} s of processor)"
+    took = f"{time.perf_counter() - start:.1f} s ({_processor_seconds() - cpu:.1f} s of processor)"
     print(f"report: {took}, {peak:.0f} MB at most, {len(report.paths)} files, {len(report.table)} rows")
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ LATER: Mapping[str, Any] = MappingProxyType({"later": True})
 default, which is what these were made with: they keep their identities."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def plain(value: Any) -> Any:
     """Dataclasses, tuples and mappings as the JSON types that describe them."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -56,7 +59,7 @@ def counts(field: dataclasses.Field[Any]) -> bool:
 
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, floats by their shortest round-trip form."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(plain(value))
 
 
 def identity(value: Any, length: int = 16) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ttt_bench.metrics import (
     cosine_similarity,
+    cosine_similarity_many,
     delta,
     dtw,
     dtw_many,
@@ -22,6 +23,7 @@ from ttt_bench.metrics import (
     peak_steps,
     plateau_step_variance,
     step_variance,
+    step_variance_many,
 )
 
 CASES = json.loads((Path(__file__).resolve().parents[1] / "golden/proposed_sync.json").read_text())["cases"]
@@ -192,3 +194,20 @@ def test_steps_must_fit():
 def test_import_stays_light():
     code = "import sys, ttt_bench.metrics; sys.exit(any(m in sys.modules for m in ('tslearn', 'torch', 'pandas')))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_many_runs_at_once_are_each_alone():
+    stack = np.random.default_rng(0).normal(size=(6, 3, 9))
+    stack[1, 0], stack[2, 1, 4], stack[3] = 2.0, np.nan, 0.0
+    steps = np.arange(9) * 3
+    for many, one in (
+        (step_variance_many(stack, steps), lambda rows: step_variance(rows, steps)),
+        (step_variance_many(stack, steps, 0.1), lambda rows: plateau_step_variance(rows, steps)),
+        (cosine_similarity_many(stack), cosine_similarity),
+    ):
+        np.testing.assert_array_equal(many, [one(rows) for rows in stack])
+        assert np.isnan(many[2])
+        assert np.isfinite(np.delete(many, 2)).all()
+    assert cosine_similarity_many(stack[:, :1])[[0, 3]].tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="runs, tasks, steps"):
+        cosine_similarity_many(stack[0])

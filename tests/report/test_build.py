@@ -14,7 +14,7 @@ from synthetic import plausible, save, trajectory
 
 from ttt_bench.errors import UserError
 from ttt_bench.report import build_report
-from ttt_bench.report.frames import STREAM_COLUMNS, TRAJECTORY_COLUMNS, columns_text
+from ttt_bench.report.columns import STREAM_COLUMNS, TRAJECTORY_COLUMNS, columns_text
 
 VALUES = {"semseg": [0.4, 0.5, 0.6], "normal": [50.0, 45.0, 40.0]}
 STILL = {"semseg": [0.4] * 3, "normal": [50.0] * 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import numpy as np
@@ -131,3 +132,18 @@ def test_power_is_that_of_the_noncentral_t_to_the_bit(effect, seeds, monkeypatch
     assert comparison._enough(effect, seeds)
     monkeypatch.setattr(comparison, "POWER", math.nextafter(known, 2))
     assert not comparison._enough(effect, seeds)
+
+
+def test_garbage_that_was_frozen_stays_frozen_and_nothing_else():
+    """Holm's adjustment sets objects aside from garbage collections for as long as it takes."""
+    p_values = {"a": 0.01, "b": 0.04}
+    assert gc.get_freeze_count() == 0
+    adjusted = holm(p_values)
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        assert holm(p_values) == adjusted == {"a": 0.02, "b": 0.04}
+        assert gc.get_freeze_count() == frozen > 0
+    finally:
+        gc.unfreeze()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttt_bench.statistics.resampling import block_length, draw_weights, interval, pooled, resampled_mean
+from ttt_bench.tasks import TASKS
 from ttt_bench.tasks.statistics import rmse
 
 
@@ -41,6 +42,26 @@ def test_pooled_sums_are_sums_of_the_drawn_batches():
     for draw in range(4):
         by_hand = sum(weights[draw, b] * sums[b] for b in range(5))
         np.testing.assert_allclose(pooled(sums, weights)[0, draw], by_hand)
+
+
+@pytest.mark.parametrize("metric", [m for t in TASKS.values() for m in t.metrics if m.additive], ids=lambda m: m.id)
+def test_resampled_counts_score_the_same_to_the_bit_however_they_lie_in_memory(metric):
+    rng = np.random.default_rng(3)
+    shape = {
+        "semseg/confusion": (40, 40),
+        "edge/histogram": (2, 64),
+        "class/counts": (9, 3),
+        "class/calibration": (15, 3),
+    }
+    counts = rng.integers(1, 500, (16, *shape.get(metric.statistic, (6,)))).astype(float)
+    if metric.statistic == "class/nll":
+        counts = counts[:, :2]
+    if metric.statistic == "normal/angles":
+        counts = counts[:, :5]
+    weights = draw_weights(16, 50, rng)
+    plain = (weights @ counts.reshape(16, -1)).reshape(1, 50, *counts.shape[1:])
+    np.testing.assert_array_equal(pooled(counts, weights), plain)
+    np.testing.assert_array_equal(metric.compute(pooled(counts, weights)), metric.compute(plain))
 
 
 def test_metrics_compute_on_draws_as_on_steps():

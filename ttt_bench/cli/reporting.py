@@ -12,6 +12,7 @@ from ttt_bench.choices import check_word
 from ttt_bench.cli.console import PlainConsole, console, show_table, warn, wide
 from ttt_bench.errors import UserError
 from ttt_bench.files import UnwritableError
+from ttt_bench.machine import reuse_freed_memory, usable_cpus
 from ttt_bench.names import file_name
 from ttt_bench.provenance import with_folders
 from ttt_bench.report.ending import Ending
@@ -55,8 +56,9 @@ def make_report(
         target = target or folder / f"budget-{within:g}x"
     chosen = _ids(metrics)
     inputs = inputs_of(folder, _options(metrics, figures, fixed_step, style))
+    reuse_freed_memory()
     with console.status("Making tables"):
-        report = score_folder(folder, chosen, fixed_step=fixed_step, budget=within)
+        report = score_folder(folder, chosen, fixed_step=fixed_step, budget=within, workers=usable_cpus())
     screen = wide(WIDTH)
     table, said = terminal_table(report, screen.width), ending(report)
     warn(report.warnings)
@@ -96,7 +98,7 @@ def make_leaderboard(
         _check_there(folder)
     numbers = () if published is None else read_published(published)
     with console.status("Making tables"):
-        report = replace(merge(folders, _ids(metrics), fixed_step), folder=target)
+        report = replace(merge(folders, _ids(metrics), fixed_step, usable_cpus()), folder=target)
     screen = wide(WIDTH)
     warn(report.warnings)
     screen.show(terminal_table(report, screen.width))
@@ -125,7 +127,7 @@ def compare_sweeps(
     for folder in folders:
         _check_there(folder)
     with console.status("Reading both"):
-        a, b = (score_folder(folder, _ids(metrics), fixed_step=fixed_step) for folder in folders)
+        a, b = (score_folder(folder, _ids(metrics), fixed_step=fixed_step, workers=usable_cpus()) for folder in folders)
     found = contrast(a, b)
     warn([*a.warnings, *b.warnings])
     for line in summary(found):

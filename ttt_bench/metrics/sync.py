@@ -16,6 +16,8 @@ Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-9
 """In units of the trajectories (percent): below it two values tie and a trajectory is flat."""
+PLATEAU = 0.1
+"""Share of its range within which a task has come to its top."""
 
 
 def peak_steps(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, plateau: float = 0.0) -> Array:
@@ -32,13 +34,7 @@ def peak_steps(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, 
     Raises:
         ValueError: ``trajectories`` is not two-dimensional or ``steps`` does not fit it.
     """
-    rows = _rows(trajectories)
-    axis = np.asarray(np.arange(rows.shape[1]) if steps is None else steps, dtype=np.float64)
-    if axis.shape != rows.shape[1:]:
-        raise ValueError(f"{axis.shape} steps for trajectories of shape {rows.shape}")
-    top, bottom = rows.max(axis=1, keepdims=True), rows.min(axis=1, keepdims=True)
-    within = rows >= top - plateau * (top - bottom) - TOLERANCE
-    return np.where(np.isfinite(rows).all(axis=1), axis[within.argmax(axis=1)], np.nan)
+    return _peaks(_rows(trajectories), steps, plateau)
 
 
 def step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None) -> float:
@@ -48,15 +44,32 @@ def step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = Non
         trajectories: (tasks, steps) oriented.
         steps: (steps,) adaptation step of each column, so that a sparse grid stays comparable.
     """
-    return float(peak_steps(trajectories, steps).var())
+    return float(step_variance_many(_rows(trajectories)[None], steps)[0])
 
 
-def plateau_step_variance(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, share: float = 0.1) -> float:
+def plateau_step_variance(
+    trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, share: float = PLATEAU
+) -> float:
     """``step_variance`` with each peak where the task first comes within ``share`` of its range of the top.
 
     The arg-max on a plateau is arbitrary (edges are almost flat); this variant is not.
     """
-    return float(peak_steps(trajectories, steps, plateau=share).var())
+    return float(step_variance_many(_rows(trajectories)[None], steps, share)[0])
+
+
+def step_variance_many(trajectories: npt.ArrayLike, steps: npt.ArrayLike | None = None, plateau: float = 0.0) -> Array:
+    """``step_variance`` of many runs at once, or with a share of the range ``plateau_step_variance``.
+
+    Args:
+        trajectories: (runs, tasks, steps) oriented.
+        steps: (steps,) adaptation step of each column.
+        plateau: see ``peak_steps``.
+
+    Returns:
+        (runs,).
+    """
+    variance: Array = _peaks(_runs(trajectories), steps, plateau).var(axis=-1)
+    return variance
 
 
 def dtw(trajectories: npt.ArrayLike, normalise: bool = True) -> float:
@@ -93,9 +106,7 @@ def dtw_many(trajectories: npt.ArrayLike, normalise: bool = True) -> Array:
     Returns:
         (runs,).
     """
-    stack = np.asarray(trajectories, dtype=np.float64)
-    if stack.ndim != 3 or 0 in stack.shape[1:]:
-        raise ValueError(f"trajectories must be (runs, tasks, steps), not {stack.shape}")
+    stack = _runs(trajectories)
     found = np.full(len(stack), np.nan)
     known = np.isfinite(stack).all(axis=(1, 2))
     rows = stack[known]
@@ -125,22 +136,49 @@ def cosine_similarity(trajectories: npt.ArrayLike) -> float:
     Two flat tasks count as 1 and a flat one against a moving one as 0, so no adaptation at all is trivially
     in step: read it beside Delta.
     """
-    rows = _rows(trajectories)
-    if not np.isfinite(rows).all():
-        return float("nan")
-    if len(rows) == 1:
-        return 1.0
-    changes = np.diff(rows, axis=1)
+    return float(cosine_similarity_many(_rows(trajectories)[None])[0])
+
+
+def cosine_similarity_many(trajectories: npt.ArrayLike) -> Array:
+    """``cosine_similarity`` of many runs at once.
+
+    Args:
+        trajectories: (runs, tasks, steps) oriented.
+
+    Returns:
+        (runs,).
+    """
+    rows = _runs(trajectories)
+    known = np.isfinite(rows).all(axis=(1, 2))
+    if rows.shape[1] == 1:
+        return np.where(known, 1.0, np.nan)
+    changes = np.diff(rows, axis=-1)
     # Scaled by the largest entry first: squares of very small or large changes would leave the float range.
-    size = np.abs(changes).max(axis=1, initial=0.0)
+    size = np.abs(changes).max(axis=-1, initial=0.0)
     flat = size <= TOLERANCE
-    scaled = changes / np.where(flat, 1.0, size)[:, None]
-    length = np.linalg.norm(scaled, axis=1)
-    unit = np.where(flat[:, None], 0.0, scaled / np.where(flat, 1.0, length)[:, None])
-    cosine = unit @ unit.T
-    cosine[np.ix_(flat, flat)] = 1.0
-    first, second = np.triu_indices(len(rows), k=1)
-    return float(np.clip(cosine[first, second], -1.0, 1.0).mean())
+    scaled = changes / np.where(flat, 1.0, size)[..., None]
+    length = np.linalg.norm(scaled, axis=-1)
+    unit = np.where(flat[..., None], 0.0, scaled / np.where(flat, 1.0, length)[..., None])
+    cosine = np.where(flat[:, :, None] & flat[:, None, :], 1.0, unit @ unit.swapaxes(-1, -2))
+    first, second = np.triu_indices(rows.shape[1], k=1)
+    return np.where(known, np.clip(cosine[:, first, second], -1.0, 1.0).mean(axis=-1), np.nan)
+
+
+def _peaks(rows: Array, steps: npt.ArrayLike | None, plateau: float) -> Array:
+    """(..., tasks, steps) -> (..., tasks), see ``peak_steps``."""
+    axis = np.asarray(np.arange(rows.shape[-1]) if steps is None else steps, dtype=np.float64)
+    if axis.shape != rows.shape[-1:]:
+        raise ValueError(f"{axis.shape} steps for trajectories of shape {rows.shape}")
+    top, bottom = rows.max(axis=-1, keepdims=True), rows.min(axis=-1, keepdims=True)
+    within = rows >= top - plateau * (top - bottom) - TOLERANCE
+    return np.where(np.isfinite(rows).all(axis=-1), axis[within.argmax(axis=-1)], np.nan)
+
+
+def _runs(trajectories: npt.ArrayLike) -> Array:
+    stack = np.asarray(trajectories, dtype=np.float64)
+    if stack.ndim != 3 or 0 in stack.shape[1:]:
+        raise ValueError(f"trajectories must be (runs, tasks, steps), not {stack.shape}")
+    return np.where(np.isfinite(stack), stack, np.nan)
 
 
 def _rows(trajectories: npt.ArrayLike) -> Array:

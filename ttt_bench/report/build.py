@@ -51,6 +51,7 @@ def build_report(
     budget: float | None = None,
     figures: bool = True,
     command: str | None = None,
+    workers: int = 1,
 ) -> Report:
     """Read ``folder/cells/*.npz`` and write tables, data frames and figures.
 
@@ -64,6 +65,8 @@ def build_report(
         budget: read every run up to the last step whose updates cost at most so much, see ``runs.work_until``.
         figures: whether to draw; the tables alone take a fraction of the time.
         command: how the report was asked for, embedded in every figure.
+        workers: processes that read cells, where there are many; the report is the same. With several, a script must
+            guard its call by ``if __name__ == "__main__":``, for each of them imports it.
 
     Returns:
         The tables and the list of files. An unreadable cell is skipped and named in ``warnings`` and at the top of
@@ -72,7 +75,7 @@ def build_report(
     Raises:
         UserError: no cell can be read, a metric is unknown, ``fixed_step`` is negative, or ``out`` cannot be written.
     """
-    report = score_folder(folder, metrics, progress, fixed_step=fixed_step, budget=budget)
+    report = score_folder(folder, metrics, progress, fixed_step=fixed_step, budget=budget, workers=workers)
     target = folder if out is None else out
     return write_report(report, target, progress, figures=figures, command=command or default_command(folder, metrics))
 
@@ -84,12 +87,13 @@ def score_folder(
     *,
     fixed_step: int | None = None,
     budget: float | None = None,
+    workers: int = 1,
 ) -> Report:
     """Read and score what ``build_report`` reports, and write nothing. Arguments and errors are the same."""
     if fixed_step is not None and fixed_step < 0:
         raise UserError(f"--fixed-step is {fixed_step}.", "Steps count from 0.")
     requests = read_requests(folder)
-    runs, warnings = load_runs(folder, progress, budget)
+    runs, warnings = load_runs(folder, progress, budget, workers)
     report = score_runs(runs, requests, metrics, fixed_step, partial(within_budget, budget=budget))
     return replace(report, folder=folder, sources=(folder,), warnings=(*requests.warnings, *warnings))
 

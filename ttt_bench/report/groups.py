@@ -62,13 +62,23 @@ class Row:
 
     def mean(self, key: str) -> float:
         """Mean over the surviving runs; NaN if it is undefined for any of them."""
-        sample = self.sample(key)
-        return float(sample.mean()) if sample.size else NAN
+        return self._summary(key)[0]
 
     def sd(self, key: str) -> float:
         """Sample standard deviation (divisor n - 1) over the surviving runs; NaN for a single one."""
-        sample = self.sample(key)
-        return float(sample.std(ddof=1)) if sample.size > 1 else NAN
+        return self._summary(key)[1]
+
+    def _summary(self, key: str) -> tuple[float, float]:
+        if key not in self._summaries:
+            sample = self.sample(key)
+            mean = float(sample.mean()) if sample.size else NAN
+            self._summaries[key] = mean, float(sample.std(ddof=1)) if sample.size > 1 else NAN
+        return self._summaries[key]
+
+    @cached_property
+    def _summaries(self) -> dict[str, tuple[float, float]]:
+        """(mean, sd) of the measures asked for so far: tables, frames and the page ask for each some ten times."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench import plugins
 from ttt_bench.cell.spec import TRIAL
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
+from ttt_bench.machine import die_with_parent, reuse_freed_memory
 from ttt_bench.metrics.signals import PREFIX
 from ttt_bench.names import shown
 from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
@@ -23,20 +29,25 @@ from ttt_bench.tasks import TASKS
 Array = npt.NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what)."""
+CHUNK = 16
+"""Cells per task of a worker."""
+WORTH_A_POOL = 400
+"""Fewer cells than this are read about as fast as processes start."""
 
 
 def load_runs(
-    folder: Path, progress: Progress | None = None, budget: float | None = None
+    folder: Path, progress: Progress | None = None, budget: float | None = None, workers: int = 1
 ) -> tuple[list[Run], list[str]]:
     """Read every ``folder/cells/*.npz`` but the trials of settings, which stand in no table.
 
-    Each is read up to the last scored step within ``budget`` where one is given.
+    Each is read up to the last scored step within ``budget`` where one is given; with several ``workers`` so many
+    processes read many cells, to the same result.
 
     Returns:
         The readable runs in the order of their file names, and one warning line per file that is not.
 
     Raises:
-        UserError: there is nothing to read, or nothing that can be read.
+        UserError: there is nothing to read, nothing that can be read, or a process that read died.
     """
     paths = sorted((folder / "cells").glob("[!.]*.npz"))
     failed = len(list((folder / "failures").glob("[!.]*.json")))
@@ -50,11 +61,11 @@ def load_runs(
     runs: list[Run] = []
     pieces = "1 piece" if failed == 1 else f"{failed} pieces"
     warnings = [f"{pieces} of work failed; cells that need it are missing here. `status` says why."] if failed else []
-    for done, path in enumerate(paths, start=1):
-        try:
-            runs += [run] if (run := read_run(path, trials=False, budget=budget)) else []
-        except UserError as error:
-            warnings.append(left_out(error, folder))
+    for done, found in enumerate(_read_all(paths, budget, workers), start=1):
+        if isinstance(found, UserError):
+            warnings.append(left_out(found, folder))
+        elif found is not None:
+            runs.append(found)
         if progress is not None:
             progress(done, len(paths), "reading trajectories")
     runs, copies = without_copies(runs)
@@ -70,6 +81,46 @@ def load_runs(
             "Delete the damaged files and run the sweep again; only those cells are redone.",
         )
     return runs, warnings
+
+
+def _read_all(paths: Sequence[Path], budget: float | None, workers: int) -> Iterator[Run | UserError | None]:
+    """What ``_attempt`` makes of each path, in their order."""
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    if workers < 2 or len(paths) < WORTH_A_POOL or multiprocessing.current_process().daemon:
+        for chunk in chunks:
+            yield from _attempt(chunk, budget)
+        return
+    # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, _ready, (plugins.in_use(),))
+    try:
+        for found in pool.map(partial(_attempt, budget=budget), chunks):
+            yield from found
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that read cells died (out of memory, or killed).",
+            "Run it again; with OMP_NUM_THREADS=1 a single process reads, and needs less memory.",
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ready(files: Mapping[plugins.Kind, Sequence[Path]]) -> None:
+    """Make a new process like the one that started it: tasks given by their files are known in it too."""
+    die_with_parent()
+    reuse_freed_memory()
+    plugins.use(files)
+
+
+def _attempt(paths: Sequence[Path], budget: float | None) -> list[Run | UserError | None]:
+    """Of each path its run, None of a trial, or why it cannot be read."""
+    found: list[Run | UserError | None] = []
+    for path in paths:
+        try:
+            found.append(read_run(path, trials=False, budget=budget))
+        except UserError as error:
+            found.append(error)
+    return found
 
 
 def left_out(error: UserError, folder: Path) -> str:

@@ -10,32 +10,38 @@ from collections.abc import Sequence
 from ttt_bench.names import shown
 from ttt_bench.report.tables import Entry, TextTable
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "Δ": r"$\Delta$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "→": r"$\rightarrow$",
-    "±": r"$\pm$",
-    "≈": r"$\approx$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "°": r"$^\circ$",
-    "†": r"$^\dagger$",
-    "–": "--",
-    "`": "'",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "Δ": r"$\Delta$",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "→": r"$\rightarrow$",
+        "±": r"$\pm$",
+        "≈": r"$\approx$",
+        "×": r"$\times$",
+        "−": r"$-$",
+        "°": r"$^\circ$",
+        "†": r"$^\dagger$",
+        "–": "--",
+        "`": "'",
+    }
+)
+
+
+_ACTS = re.compile(r"[\\`*\[\]<|$~_]|^\s*[#>+=-](?:\s|$)")
+"""What may have a meaning in Markdown: see ``escape_markdown``."""
 
 
 def markdown(tables: Sequence[TextTable], level: int = 3) -> str:
@@ -64,7 +70,10 @@ def escape_markdown(text: str, kept: str = "") -> str:
         text: may come from data.
         kept: characters that may have their meaning: this project's own sentences set names in backticks.
     """
-    escaped = "".join(f"\\{c}" if c in "\\`*[]<|$~" and c not in kept else c for c in shown(text))
+    said = shown(text)
+    if not _ACTS.search(said):
+        return said  # as do almost all entries, and a report has a hundred thousand
+    escaped = "".join(f"\\{c}" if c in "\\`*[]<|$~" and c not in kept else c for c in said)
     # Inside a word an underscore is itself; at its edge it may begin emphasis, as a sign may begin a list or heading.
     edged = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
     return re.sub(r"^(\s*)([#>+=-])(?=\s|$)", r"\1\\\2", edged)
@@ -109,4 +118,4 @@ def _latex_entry(entry: Entry) -> str:
 
 def escape_latex(text: str) -> str:
     """Plain text as LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in shown(text))
+    return shown(text).translate(_LATEX)

@@ -31,8 +31,10 @@ MUST_AGREE = {
 Origin = tuple[Path, Run]
 
 
-def merge(folders: Sequence[Path], metrics: Sequence[str] | None = None, fixed_step: int | None = None) -> Report:
-    """One report of the cells of several folders.
+def merge(
+    folders: Sequence[Path], metrics: Sequence[str] | None = None, fixed_step: int | None = None, workers: int = 1
+) -> Report:
+    """One report of the cells of several folders; arguments as for ``build_report``.
 
     Returns:
         The report; a cell that is in two folders counts once, with a warning where its numbers differ.
@@ -46,7 +48,7 @@ def merge(folders: Sequence[Path], metrics: Sequence[str] | None = None, fixed_s
     warnings: list[str] = []
     requests = [read_requests(folder) for folder in folders]
     for folder in folders:
-        runs, said = load_runs(folder)
+        runs, said = load_runs(folder, workers=workers)
         found += [(folder, run) for run in runs]
         warnings += [f"{folder.name}: {line}" for line in said]
     _refuse_incomparable(found)

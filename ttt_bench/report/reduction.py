@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,11 @@ class Windows:
     width: int
     """Batches in each."""
 
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """(first batch, batch after the last) of each."""
+        return tuple((first, first + self.width) for first in self.starts.tolist())
+
 
 @dataclass(frozen=True)
 class Pooling:
@@ -57,17 +62,20 @@ class Pooling:
         return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
 
 
-def window_starts(batches: int, segments: Sequence[int] = ()) -> Windows:
+@lru_cache(maxsize=64)
+def window_starts(batches: int, segments: tuple[int, ...] = ()) -> Windows:
     """Windows of an eighth of the stream: one ends at every batch, or at ``MOST_POSITIONS`` of a longer stream.
 
     With segments none reaches over a border, and none is longer than the shortest segment.
     """
-    lengths = tuple(segments) or (batches,)
+    lengths = segments or (batches,)
     width = max(1, min(-(-batches // STREAM_WINDOWS), *lengths)) if batches else 1
     inside = [first + np.arange(max(end - first - width + 1, 0)) for first, end in Pooling(segments=lengths).spans]
     places = np.concatenate(inside).astype(np.int64)
     every = np.linspace(0, len(places) - 1, min(len(places), MOST_POSITIONS))
-    return Windows(places[np.unique(np.rint(every).astype(np.int64))], width)
+    starts = places[np.unique(np.rint(every).astype(np.int64))]
+    starts.setflags(write=False)  # thousands of cells have the same
+    return Windows(starts, width)
 
 
 @dataclass(frozen=True)
@@ -134,19 +142,44 @@ def reduce_statistic(file: CellFile, name: str, metrics: Sequence[Metric], pooli
 
 def _at_once(statistic: Array, metrics: Sequence[Metric], pooling: Pooling) -> dict[str, Reduced]:
     ends, pooled = statistic[:, [0, -1]], statistic.sum(0)[None]
-    sums = np.add.reduceat(ends, _group_starts(statistic.shape), axis=0)
-    windows, segments = _window_spans(pooling), pooling.spans
-    return {
-        metric.id: Reduced(
-            metric.compute(statistic),
-            _each_batch(metric, ends),
-            over_spans(metric, ends, windows),
-            over_spans(metric, ends, segments),
-            pooled,
-            sums,
-        )
-        for metric in metrics
-    }
+    starts = _group_starts(statistic.shape)
+    # With each batch in a group of its own there is nothing to add up.
+    sums = np.ascontiguousarray(ends) if len(starts) == len(ends) else np.add.reduceat(ends, starts, axis=0)
+    windows = () if pooling.windows is None else pooling.windows.spans
+    found = {}
+    for metric in metrics:
+        if not metric.additive:
+            values, stream = metric.compute(statistic), _each_batch(metric, ends)
+            window, segments = (over_spans(metric, ends, spans) for spans in (windows, pooling.spans))
+            found[metric.id] = Reduced(values, stream, window, segments, pooled, sums)
+    additive = [metric for metric in metrics if metric.additive]
+    if additive:
+        rows = [
+            pooled[0],
+            *(_by_end(each) for each in (ends, span_sums(ends, windows), span_sums(ends, pooling.spans))),
+        ]
+        # Added up, all are scored in one call, in the place of steps.
+        together, ends_at = np.concatenate(rows)[None], list(accumulate(len(part) for part in rows))
+        for metric in additive:
+            scores = metric.compute(together)
+            if scores.shape != (ends_at[-1],):
+                raise ValueError(
+                    f"its statistic has the shape {statistic.shape}, of which {metric.id} cannot be computed"
+                )
+            parts = (scores[start:end] for start, end in pairwise(ends_at))
+            values, (stream, window, segments) = scores[: ends_at[0]], map(_both_ends, parts)
+            found[metric.id] = Reduced(values, stream, window, segments, pooled, sums)
+    return found
+
+
+def _by_end(ends: Array) -> Array:
+    """(n, 2, ...) at the first and at the last step -> (2 n, ...), the first step's before the last's."""
+    return ends.swapaxes(0, 1).reshape(2 * len(ends), *ends.shape[2:])
+
+
+def _both_ends(scores: Array) -> Array:
+    """Scores (2 n,) of what ``_by_end`` made -> (n, 2)."""
+    return np.ascontiguousarray(scores.reshape(2, -1).T)
 
 
 @lru_cache(maxsize=64)
@@ -170,24 +203,50 @@ def over_spans(metric: Metric, ends: Array, spans: Sequence[tuple[int, int]]) ->
         (spans, 2).
     """
     found = np.empty((len(spans), 2))
-    lengths = np.array([end - first for first, end in spans], dtype=np.int64)
-    each = ends.shape[2:]
-    by_end = ends.swapaxes(0, 1)
-    for length in dict.fromkeys(lengths.tolist()):
-        alike = np.flatnonzero(lengths == length)
-        few = max(1, TOGETHER // max(length * ends[:1].nbytes, 1))
-        for some in (alike[start : start + few] for start in range(0, len(alike), few)):
-            batches = np.array([spans[place][0] for place in some])[:, None] + np.arange(length)
-            # A span's batches lie together in memory, as they do in ``ends``: in which order a sum adds depends on it.
-            gathered = np.ascontiguousarray(by_end[:, batches]).reshape(2 * len(some), length, *each)
-            found[some] = metric.compute(gathered.swapaxes(0, 1)).reshape(2, -1).T
+    for some, batches in _gathered(ends, spans):
+        found[some] = metric.compute(batches).reshape(2, -1).T
     return found
+
+
+def span_sums(ends: Array, spans: Sequence[tuple[int, int]]) -> Array:
+    """(spans, 2, ...) what lies within each span of batches, added up; arguments as for ``over_spans``."""
+    found = np.empty((len(spans), *ends.shape[1:]))
+    for some, batches in _gathered(ends, spans):
+        found[some] = batches.sum(0).reshape(2, len(some), *ends.shape[2:]).swapaxes(0, 1)
+    return found
+
+
+def _gathered(ends: Array, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[npt.NDArray[np.int64], Array]]:
+    """Places of spans that have the same length, and their batches (length, 2 x places, ...), first step first."""
+    by_end = ends.swapaxes(0, 1)
+    for alike, batches in _alike(tuple(spans)):
+        length = batches.shape[1]
+        few = max(1, TOGETHER // max(length * ends[:1].nbytes, 1))
+        for start in range(0, len(alike), few):
+            some = alike[start : start + few]
+            # A span's batches lie together in memory, as they do in ``ends``: in which order a sum adds depends on it.
+            gathered = np.ascontiguousarray(by_end[:, batches[start : start + few]])
+            yield some, gathered.reshape(2 * len(some), length, *ends.shape[2:]).swapaxes(0, 1)
+
+
+@lru_cache(maxsize=64)
+def _alike(
+    spans: tuple[tuple[int, int], ...],
+) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], ...]:
+    """For each length of spans their places and (places, length) their batches; thousands of cells have the same."""
+    lengths = np.array([end - first for first, end in spans], dtype=np.int64)
+    found = []
+    for length in dict.fromkeys(lengths.tolist()):
+        places = np.flatnonzero(lengths == length)
+        found.append((places, np.array([spans[place][0] for place in places])[:, None] + np.arange(length)))
+    return tuple(found)
 
 
 def _in_parts(
     parts: Iterator[Array], metrics: Sequence[Metric], pooling: Pooling, groups: npt.NDArray[np.int64]
 ) -> dict[str, Reduced]:
-    edges = {edge for span in (*_window_spans(pooling), *pooling.spans) for edge in span}
+    windows = () if pooling.windows is None else pooling.windows.spans
+    edges = {edge for span in (*windows, *pooling.spans) for edge in span}
     total: Array | None = None
     running: Array | None = None
     sums: dict[int, Array] = {}
@@ -214,20 +273,14 @@ def _in_parts(
     for metric in metrics:
         window, segments = (
             np.array([metric.compute((sums[end] - sums[first])[None]) for first, end in spans]).reshape(len(spans), 2)
-            for spans in (_window_spans(pooling), pooling.spans)
+            for spans in (windows, pooling.spans)
         )
         values, stream = metric.compute(total[None]), np.concatenate(streams[metric.id])
         found[metric.id] = Reduced(values, stream, window, segments, total[None], grouped)
     return found
 
 
-def _window_spans(pooling: Pooling) -> list[tuple[int, int]]:
-    windows = pooling.windows
-    return [] if windows is None else [(first, first + windows.width) for first in windows.starts.tolist()]
-
-
 def _each_batch(metric: Metric, ends: Array) -> Array:
     # A metric maps (batches, steps, ...) to (steps,): with one batch and the stream in the place of the steps
     # it scores every batch alone in one call.
-    both = ends.swapaxes(0, 1).reshape(1, 2 * len(ends), *ends.shape[2:])
-    return np.ascontiguousarray(metric.compute(both).reshape(2, -1).T)
+    return _both_ends(metric.compute(_by_end(ends)[None]))

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ttt_bench.identity import identity
-from ttt_bench.metrics import cosine_similarity, delta, dtw_many, gains, plateau_step_variance, step_variance
+from ttt_bench.metrics import cosine_similarity_many, delta, dtw_many, gains, step_variance_many
+from ttt_bench.metrics.sync import PLATEAU
 from ttt_bench.report.runs import Run
 from ttt_bench.report.selection import SELECTIONS, select_columns
 from ttt_bench.tasks import Metric
@@ -74,7 +75,7 @@ def score(run: Run, base: Run | None, metrics: tuple[Metric, ...], fixed_step: i
     if base is not None and usable:
         against = np.array([base.values.get(m.id, [np.nan])[0] for m in metrics])
     change = gains(values, against, higher)
-    improvement = delta(values, against, higher) if usable else np.full(len(run.steps), np.nan)
+    improvement = delta(values, against, higher) if usable else nothing
     columns = select_columns(run.steps, run.loss, improvement, fixed_step)
     return Scored(run, base if usable else None, metrics, against, change, improvement, columns)
 
@@ -108,24 +109,24 @@ def synchronisation(scored: Sequence[Scored]) -> list[dict[str, float]]:
     that collapsed, and where there is one task, which has nothing to be in step with.
     """
     found: list[dict[str, float]] = [{} for _ in scored]
-    alike: dict[int, list[int]] = defaultdict(list)
+    alike: dict[tuple[tuple[Metric, ...], tuple[float, ...]], list[int]] = defaultdict(list)
     for place, item in enumerate(scored):
         if len(item.metrics) > 1 and item.collapsed_step is None:
-            alike[len(item.run.steps)].append(place)
-    for places in alike.values():
-        oriented = np.array([_own_gains(scored[place]) for place in places])
-        warping, percent = dtw_many(oriented), dtw_many(oriented, normalise=False)
-        for number, place in enumerate(places):
-            rows, steps = oriented[number], scored[place].run.steps
-            found[place] = {
-                "sv": step_variance(rows, steps),
-                "sv_plateau": plateau_step_variance(rows, steps),
-                "dtw": float(warping[number]),
-                "dtw_per_step": float(warping[number]) / len(steps),
-                "dtw_percent": float(percent[number]),
-                "cs": cosine_similarity(rows),
-                **{f"range/{m.task}": float(np.ptp(r)) for m, r in zip(scored[place].metrics, rows, strict=True)},
-            }
+            alike[item.metrics, tuple(item.run.steps.tolist())].append(place)
+    for (metrics, steps), places in alike.items():
+        oriented = _own_gains([scored[place].run for place in places], metrics)
+        warping = dtw_many(oriented)
+        columns = {
+            "sv": step_variance_many(oriented, steps),
+            "sv_plateau": step_variance_many(oriented, steps, PLATEAU),
+            "dtw": warping,
+            "dtw_per_step": warping / len(steps),
+            "dtw_percent": dtw_many(oriented, normalise=False),
+            "cs": cosine_similarity_many(oriented),
+            **{f"range/{m.task}": span for m, span in zip(metrics, np.ptp(oriented, axis=-1).T, strict=True)},
+        }
+        for place, *measures in zip(places, *(column.tolist() for column in columns.values()), strict=True):
+            found[place] = dict(zip(columns, measures, strict=True))
     return found
 
 
@@ -142,20 +143,25 @@ def stream_delta(scored: Scored, end: int) -> tuple[Array, Array]:
     empty = np.empty(0), np.empty(0)
     if scored.base is None:
         return empty
-    changes = []
+    values, against = [], []
     for metric in scored.metrics:
         own, base = scored.run.window.get(metric.id), scored.base.window.get(metric.id)
         if own is None or base is None or len(own) != len(base):
             return empty
-        changes.append(gains(own[:, end], base[:, 0], np.full(len(own), metric.higher_is_better)))
-    if not changes:
+        values.append(own[:, end])
+        against.append(base[:, 0])
+    if not values:
         return empty
-    return scored.run.window_ends, np.mean(changes, axis=0)
+    higher = np.repeat([metric.higher_is_better for metric in scored.metrics], len(values[0]))
+    change = gains(np.concatenate(values), np.concatenate(against), higher)
+    return scored.run.window_ends, change.reshape(len(values), -1).mean(axis=0)
 
 
-def _own_gains(scored: Scored) -> Array:
-    values = np.array([scored.run.values[m.id] for m in scored.metrics])
-    return gains(values, values[:, 0], [m.higher_is_better for m in scored.metrics])
+def _own_gains(runs: Sequence[Run], metrics: Sequence[Metric]) -> Array:
+    """(runs, tasks, steps) percent over each run's own step 0."""
+    values = np.array([run.values[m.id] for run in runs for m in metrics])
+    change = gains(values, values[:, 0], [m.higher_is_better for m in metrics] * len(runs))
+    return change.reshape(len(runs), len(metrics), -1)
 
 
 def _cost(scored: Scored) -> dict[str, float]:

@@ -33,6 +33,8 @@ def segment_delta(scored: Scored) -> Array:
     """(segments,) Delta at the last step over the un-adapted model, on each segment; empty without segments."""
     run, base = scored.run, scored.base
     count = len(run.segment_names)
+    if not count:
+        return np.empty(0)
     changes = []
     for metric in scored.metrics:
         value = run.segments.get(metric.id)

@@ -85,7 +85,11 @@ def assess(group: Group) -> Uncertainty:
     if fitted or not group.metrics:
         why = f"{', '.join(fitted)} is fitted on each batch alone, so batches cannot be resampled" if fitted else "no Δ"
         return Uncertainty({}, 0, f"No verdict: no interval ({why}).", (f"No interval: {why}.",))
-    draws = _Draws(group)
+    from threadpoolctl import threadpool_limits
+
+    # Thousands of small products: threads would wait for each other longer than one takes, most where others compute.
+    with threadpool_limits(1, "blas"):
+        draws = _Draws(group)
     able = {row.label: row for row in group.rows if draws.of(row) is not None}
     best, tied = _best(able, draws)
     over = {label: draws.over_bn(row) for label, row in able.items() if not row.is_control}
@@ -186,10 +190,10 @@ def resampled_delta(
         base: resampled metrics of the bases that were met, by cell, metric and groups; gets those of this one.
 
     Returns:
-        (resamples,) percent; None where there is no base, or a metric cannot be resampled.
+        (resamples,) percent; None where there is no base or no metric, or one cannot be resampled.
     """
-    against, changes = item.base, []
-    if against is None:
+    against, values, references = item.base, [], []
+    if against is None or not item.metrics:
         return None
     for metric in item.metrics:
         sums, other = item.run.sums.get(metric.id), against.sums.get(metric.id)
@@ -198,9 +202,12 @@ def resampled_delta(
         drawn, place = weights(len(sums)), (against.cell_id, metric.id, len(sums))
         if place not in base:
             base[place] = scores_of_draws(metric.compute, other[:, 0], drawn)
-        value = scores_of_draws(metric.compute, sums[:, 1], drawn)
-        changes.append(gains(value, base[place], np.full(len(value), metric.higher_is_better)))
-    return np.asarray(np.mean(changes, axis=0))
+        values.append(scores_of_draws(metric.compute, sums[:, 1], drawn))
+        references.append(base[place])
+    resamples = len(values[0])
+    higher = np.repeat([metric.higher_is_better for metric in item.metrics], resamples)
+    change = gains(np.concatenate(values), np.concatenate(references), higher)
+    return np.asarray(change.reshape(-1, resamples).mean(axis=0))
 
 
 def _seeded(run: Run) -> np.random.Generator:

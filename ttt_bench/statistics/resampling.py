@@ -62,9 +62,16 @@ def draw_weights(batches: int, resamples: int, rng: np.random.Generator) -> Arra
 
 
 def pooled(sums: Array, weights: Array) -> Array:
-    """(batches, ...) sums and (resamples, batches) weights -> (1, resamples, ...), the form that metrics compute on."""
-    flat = weights @ sums.reshape(len(sums), -1)
-    return flat.reshape(1, len(weights), *sums.shape[1:])
+    """(batches, ...) sums and (resamples, batches) weights -> (1, resamples, ...), the form that metrics compute on.
+
+    Of counts the resamples of one entry lie side by side in memory: metrics add over short axes, like that of the
+    classes, and numpy is fast where the longest axis is the innermost. Whole numbers add up to the same in any order.
+    """
+    flat = sums.reshape(len(sums), -1)
+    if np.array_equal(flat, np.rint(flat)):
+        across = (flat.T @ weights.T).reshape(1, *sums.shape[1:], len(weights))
+        return np.moveaxis(across, -1, 1)
+    return (weights @ flat).reshape(1, len(weights), *sums.shape[1:])
 
 
 def resampled_mean(runs: Sequence[Array], rng: np.random.Generator) -> Array:

@@ -64,7 +64,7 @@ class CellFile:
             return _npy_header(entry, self._entries[name].file_size)[0]
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """All of an array."""
+        """All of an array; one that is small and kept here cannot be written to."""
         blocks = list(self.blocks(name, None))
         return blocks[0]
 
@@ -188,8 +188,7 @@ def _parsed(content: bytes) -> npt.NDArray[Any]:
     """The array in the bytes of a whole entry."""
     entry = io.BytesIO(content)
     shape, dtype = _npy_header(entry, len(content))
-    # Of its own memory, and writeable like one that is read in pieces.
-    return np.frombuffer(bytearray(content), dtype, offset=entry.tell()).reshape(shape)
+    return np.frombuffer(content, dtype, offset=entry.tell()).reshape(shape)
 
 
 def _fill(entry: IO[bytes], piece: npt.NDArray[Any], size: int) -> None:

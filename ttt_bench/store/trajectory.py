@@ -96,7 +96,7 @@ class Trajectory:
                 raise other_schema(path, header.schema)
             file.check()
             wanted = [name for name in file.names if examples or not name.startswith("examples/")]
-            arrays = {name: file.array(name) for name in wanted}
+            arrays = {name: np.require(file.array(name), requirements="W") for name in wanted}
         found = cls(
             cell_id=header.cell_id,
             cell=header.cell,

@@ -33,7 +33,8 @@ def average_precision(histogram: Array) -> Array:
     precision = true / np.maximum(true + false, 1.0)
     positives = true[:, -1]
     recall_gain = np.diff(true, axis=-1, prepend=0.0)
-    return divide((precision * recall_gain).sum(-1), positives)
+    # Contiguous: the sum is then the same to the bit however the counts lie in memory.
+    return divide(np.ascontiguousarray(precision * recall_gain).sum(-1), positives)
 
 
 class Edge(Task):

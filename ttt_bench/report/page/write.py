@@ -23,7 +23,7 @@ from ttt_bench.report.result import Report
 
 SCRIPTS = ("core", "board", "charts", "curves", "points", "overall", "pictures", "tables", "start")
 """In the order in which they build on each other."""
-_SPECIAL = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_SPECIAL = {c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element or begin a comment in it; in JSON each may be written as an escape."""
 
 
@@ -56,9 +56,10 @@ def render(page: Page, tables: list[dict[str, Any]]) -> str:
 
 def as_json(content: object) -> str:
     """JSON that stands in a script element, whatever texts are in it."""
-    return json.dumps(content, default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(
-        _SPECIAL
-    )
+    text = json.dumps(content, default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character, escape in _SPECIAL.items():
+        text = text.replace(character, escape)
+    return text
 
 
 def packed(text: str) -> str:
