@@ -133,7 +133,7 @@ def test_some_failed_cells_are_said(tmp_path):
     (tmp_path / "failures").mkdir()
     (tmp_path / "failures" / "a.json").write_text("{}")
     made = build_report(tmp_path, figures=False)
-    assert "1 cells failed" in made.warnings[0]
+    assert "1 piece of work failed" in made.warnings[0]
 
 
 def damage_cut(path):
