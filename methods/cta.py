@@ -51,7 +51,8 @@ class CTA(Method):
         length: ``match``: f_c's features are scaled to f_s's mean length; ``smooth_l1``: a further loss while aligning,
             on features standardised by f_s's; ``none``.
         consistency: weight of |heads(f_c) - heads(f_s)| while aligning.
-        align_share: iterations of the alignment, as a share of those that f_s was trained for.
+        align_share: iterations of the alignment, as a share of those that f_s was trained for. A tenth leaves f_c at
+            71 % of held-out ``objects`` where f_s has 96; as many bring it to 94.
         projector: while aligning it is ``refit`` on features without gradient, left ``stale``, or trained ``joint``.
         negatives: ``all``, or ``other_class``: images that f_s takes for one class are none of each other.
         moving: at test time ``all`` of f_c, its batch norm alone (``bn``), or stem and ``early`` stages 1 to 3.
@@ -77,16 +78,16 @@ class CTA(Method):
             "unconfirmed: both encoders start from the same weights: start",
             "unconfirmed: the self-supervised task is SimCLR with temperature 0.5 and no blur: temperature, view_size",
             "unconfirmed: its SGD 0.5 per 256 images, momentum 0.9, cosine, for as many iterations as the network",
-            "unconfirmed: alignment by InfoNCE both ways, temperature 0.1, no projector, for a tenth of the "
-            "iterations, by Adam 1e-3: align, tau, negatives, align_share",
+            "unconfirmed: alignment by InfoNCE both ways, temperature 0.1, no projector, for as many iterations as the "
+            "network, by Adam 1e-3: align, tau, negatives, align_share",
             "unconfirmed: features are scaled to the supervised ones' mean length: length",
             "unconfirmed: the projector is fitted again beside the alignment: projector",
             "unconfirmed: at test time Adam 1e-4, no decay, all of f_c moves, its statistics by the views: lr, moving, "
             "running",
             "the views of source images are cut from training images that are augmented already",
             "maps: 64 positions of every level, smooth L1 of standardised features instead of one length, consistent "
-            "heads, as many iterations as the network, four pairs of views of half the size, statistics by a clean "
-            "pass: length, consistency, align_share, pairs, view_size, running",
+            "heads, four pairs of views of half the size, statistics by a clean pass: length, consistency, pairs, "
+            "view_size, running",
         ),
     )
     native = OptimizerSpec("adam", lr=1e-4)
@@ -101,9 +102,7 @@ class CTA(Method):
         SourceStage("align", OptimizerSpec("adam", lr=1e-3), share="align_share"),
     )  # fmt: skip
     needs = Needs(values=1)  # it forwards two views of each image at least
-    image_form = ImageForm(
-        options={"length": "match", "consistency": 0.0, "align_share": 0.1, "pairs": 1, "running": "views"}
-    )
+    image_form = ImageForm(options={"length": "match", "consistency": 0.0, "pairs": 1, "running": "views"})
     source_options = (
         "start", "align", "tau", "temperature", "length", "consistency", "align_share", "projector", "negatives",
         "view_size",

@@ -69,7 +69,7 @@ def test_what_trains_networks_is_a_fit_of_its_own_that_comes_first_and_stages_ar
     }
     assert list(fits) == [("cta",), ("recttt",), ("clust3", "ttt")]
     forecast = Forecast(default=1.0, known=discover())
-    assert forecast(fits["cta",]) == 1200 + 120 + 16
+    assert forecast(fits["cta",]) == 1200 + 1200 + 16
     assert forecast(fits["clust3", "ttt"]) == 200
     assert find("cta").fit_iterations(1200, 200, {"align_share": 0.1}) == 1320
 
