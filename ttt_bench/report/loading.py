@@ -23,6 +23,7 @@ from ttt_bench.names import shown
 from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
 from ttt_bench.report.runs import Run, segment_lengths
 from ttt_bench.store.cell_file import CellFile, reading
+from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import SCHEMA, other_schema
 from ttt_bench.tasks import TASKS
 
@@ -50,7 +51,7 @@ def load_runs(
         UserError: there is nothing to read, nothing that can be read, or a process that read died.
     """
     paths = sorted((folder / "cells").glob("[!.]*.npz"))
-    failed = len(list((folder / "failures").glob("[!.]*.json")))
+    failed = len(SweepFolder(folder).failed())
     if not paths:
         raise UserError(
             f"{folder} holds no finished cell" + (f", but {failed} failed ones." if failed else "."),
@@ -59,8 +60,7 @@ def load_runs(
             else "Run a sweep first: python -m ttt_bench sweep.",
         )
     runs: list[Run] = []
-    pieces = "1 piece" if failed == 1 else f"{failed} pieces"
-    warnings = [f"{pieces} of work failed; cells that need it are missing here. `status` says why."] if failed else []
+    warnings = [f"{said_failed(failed)}; cells that need it are missing here. `status` says why."] if failed else []
     for done, found in enumerate(_read_all(paths, budget, workers), start=1):
         if isinstance(found, UserError):
             warnings.append(left_out(found, folder))
@@ -81,6 +81,11 @@ def load_runs(
             "Delete the damaged files and run the sweep again; only those cells are redone.",
         )
     return runs, warnings
+
+
+def said_failed(count: int) -> str:
+    """``3 pieces of work failed``: what failed is not only cells, but what they need as well."""
+    return f"{count} {'piece' if count == 1 else 'pieces'} of work failed"
 
 
 def _read_all(paths: Sequence[Path], budget: float | None, workers: int) -> Iterator[Run | UserError | None]:
