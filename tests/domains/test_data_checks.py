@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from domains.trees import LAYOUT_NAMES, MAKERS, draw, make_frames, make_mat, make_package, only
+from domains.trees import LAYOUT_NAMES, draw, make_frames, make_mat, make_package, only
 from PIL import Image
 
 from ttt_bench.domains.catalogue import open_domain
@@ -17,14 +17,6 @@ from ttt_bench.domains.nyudv2.package import NYUDv2Package
 from ttt_bench.domains.nyudv2.prepare import prepare
 from ttt_bench.domains.pascal.reader import Pascal
 from ttt_bench.errors import UserError
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    place = tmp_path_factory.mktemp("voilà data")
-    for layout in LAYOUT_NAMES:
-        MAKERS[layout](place / layout)
-    return place
 
 
 def copied(made, layout, tmp_path):
