@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import amount, open_regular
+from ttt_bench.store.entry import unpacked
 from ttt_bench.store.header import MOST_BYTES, Header, parse_header
 
 MOST_ARRAY = 32 * 2**30
@@ -93,10 +94,11 @@ class CellFile:
 
     def _small(self, name: str) -> npt.NDArray[Any] | None:
         """A small array, read whole and once: there are many of them, and each opening costs more than its bytes."""
-        if name not in self._read and name in self._entries and self._entries[name].file_size <= SMALL:
-            with reading(self.path), self._open(name) as entry:
-                content = entry.read(SMALL + 1)
-                self._read[name] = _parsed(content)
+        entry = self._entries.get(name)
+        if name not in self._read and entry is not None and max(entry.file_size, entry.compress_size) <= SMALL:
+            with reading(self.path):
+                self._refuse_odd(name)
+                self._read[name] = _parsed(unpacked(self._file, entry))
         return self._read.get(name)
 
     def check(self) -> None:
@@ -126,10 +128,13 @@ class CellFile:
     def _open(self, name: str) -> IO[bytes]:
         if name not in self._entries:
             raise ValueError(f"it has no {name}")
+        self._refuse_odd(name)
+        return self._archive.open(self._entries[name])
+
+    def _refuse_odd(self, name: str) -> None:
         entry = self._entries[name]
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
             raise ValueError(f"{name} is packed in a way that this project never uses")
-        return self._archive.open(entry)
 
     def __enter__(self) -> CellFile:
         return self
