@@ -1,4 +1,4 @@
-"""Names that come from data: as file names that stay in their folder, and as text that no terminal acts on."""
+"""Names that come from data, as file names that stay in their folder and as text that no terminal acts on; counts."""
 
 from __future__ import annotations
 
@@ -88,3 +88,8 @@ def _lossy(part: str) -> bool:
 def _hash(parts: Iterable[str]) -> str:
     joined = "\0".join(parts)
     return hashlib.sha256(joined.encode(errors="backslashreplace")).hexdigest()[:10]
+
+
+def pieces(count: int) -> str:
+    """``1 piece of work``, ``3 pieces of work``: cells, and what they need."""
+    return f"{count} {'piece' if count == 1 else 'pieces'} of work"

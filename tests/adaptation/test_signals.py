@@ -141,8 +141,8 @@ def test_a_batch_that_was_never_scored_makes_a_signal_undefined():
 def test_recording_signals_changes_no_score():
     from ttt_bench.adaptation.protocols import run_protocol
     from ttt_bench.adaptation.stream import open_stream
-    from ttt_bench.audit.checks import SIZE
     from ttt_bench.audit.toy import ToySamples, make_toy
+    from ttt_bench.audit.trace import SIZE
     from ttt_bench.method.registry import create
 
     toy = make_toy(create("tent"))

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ttt_bench.audit import checks
-from ttt_bench.audit.checks import audit, footprint
+from ttt_bench.audit.checks import audit
+from ttt_bench.audit.footprint import footprint
 from ttt_bench.audit.toy import make_toy
 from ttt_bench.method.declared import read_method
 from ttt_bench.method.registry import create, discover, load

@@ -9,18 +9,9 @@ import pytest
 from synthetic import save, trajectory
 
 from ttt_bench.report import build_report
+from ttt_bench.report.entries import Column, Entry, TextTable, number, winners
 from ttt_bench.report.markup import escape_latex, latex, markdown
-from ttt_bench.report.tables import (
-    Column,
-    Entry,
-    TextTable,
-    main_table,
-    number,
-    paired_table,
-    selection_tables,
-    sync_table,
-    winners,
-)
+from ttt_bench.report.tables import main_table, paired_table, selection_tables, sync_table
 
 
 def three_methods(tmp_path, spread=0.0, collapsed=None):

@@ -10,7 +10,7 @@ from synthetic import save, trajectory
 
 from ttt_bench.report import score_folder, terminal_table
 from ttt_bench.report.ending import ending
-from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.entries import Entry, TextTable
 from ttt_bench.report.terminal import plain_table
 from ttt_bench.store.folder import SweepFolder
 

@@ -137,7 +137,7 @@ def test_a_damaged_measurement_is_named_and_left_out(study, tmp_path):
         assert f"study/raw/{each.id}.json" in warning
     file.write_text("{}")
     _, out = study("tbs-mask")
-    assert "1 pieces of work done" in out
+    assert "1 piece of work done" in out
     assert load_sealed_json(file)
 
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ttt_bench.adaptation.protocols import run_protocol
-from ttt_bench.adaptation.recording import Recording, check_predictions
-from ttt_bench.adaptation.stream import open_stream
-from ttt_bench.audit.toy import Toy, ToySamples, make_toy
+from ttt_bench.adaptation.recording import check_predictions
+from ttt_bench.audit.toy import Toy, make_toy
+from ttt_bench.audit.trace import SIZE, STEPS, trace
 from ttt_bench.errors import UserError
 from ttt_bench.method.contract import Method
 from ttt_bench.process_state import ProcessState, generator_states, seed_everything, unchanged_process
 from ttt_bench.synthetic import random_images
 from ttt_bench.tasks import of_kind
-
-SIZE = (64, 64)
-STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -33,16 +28,6 @@ class Finding:
     status: Literal["passed", "refused", "failed"]
     """``refused``: the method declined the input with a clear error, which the contract allows."""
     detail: str = ""
-
-
-@dataclass(frozen=True)
-class Movement:
-    """How far one tensor moved in a few updates."""
-
-    name: str
-    kind: Literal["parameter", "buffer"]
-    relative: float
-    """Norm of the change over the norm before (or the norm of the change when that was 0)."""
 
 
 class BrokenContractError(Exception):
@@ -82,48 +67,6 @@ def run(check: Callable[[Toy], str], toy: Toy) -> Finding:
         raise
     except BaseException as error:  # a crash, or sys.exit, is a finding; the other checks still run
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
-
-
-@dataclass(frozen=True)
-class Trace:
-    """All that a run leaves behind, to be compared bit for bit."""
-
-    digest: str
-    recording: Recording
-
-    def differs(self, other: Trace) -> str:
-        """What is not the same, for people; empty when nothing differs."""
-        if self.digest != other.digest:
-            return "the weights"
-        mine, yours = self.recording, other.recording
-        if not np.array_equal(mine.loss, yours.loss, equal_nan=True):
-            return "the losses"
-        if mine.last is None or yours.last is None or mine.last[1].keys() != yours.last[1].keys():
-            return "the predictions"
-        if not all(torch.equal(value, yours.last[1][task]) for task, value in mine.last[1].items()):
-            return "the predictions"
-        names = mine.statistics.keys() | yours.statistics.keys()
-        same = all(
-            np.array_equal(mine.statistics[n], yours.statistics[n], equal_nan=True)
-            for n in names & mine.statistics.keys() & yours.statistics.keys()
-        )
-        return "" if same and mine.statistics.keys() == yours.statistics.keys() else "the statistics"
-
-
-def trace(toy: Toy, seed: int = 0, images: int = 0, labels: int = 0, scored: bool = True) -> Trace:
-    """Adapt over two batches that arrive as a cell's do, the last one smaller.
-
-    Args:
-        toy: what to run.
-        seed: of the run.
-        images: seed of the images.
-        labels: seed of the labels.
-        scored: whether the labels are the same for every call of that seed; False compares what no label touches.
-    """
-    stream, evaluator = open_stream(ToySamples(toy.tasks, 6, SIZE, images, labels), 4, seed)
-    adapter = toy.adapter(seed)
-    recording = run_protocol("online", adapter, stream, evaluator, 2, (0, 2))
-    return Trace(adapter.digest(), recording if scored else replace(recording, statistics={}))
 
 
 def process_stays_as_it_is(toy: Toy) -> str:
@@ -276,30 +219,6 @@ CHECKS: tuple[Callable[[Toy], str], ...] = (
     fewer_tasks,
 )
 MAY_REFUSE = (single_image, other_shape, fewer_tasks)
-
-
-def footprint(method: Method, updates: int = STEPS) -> list[Movement]:
-    """Which parameters and buffers ``updates`` native steps moved, and how far; unmoved ones are left out."""
-    adapter = make_toy(method).adapter()
-    parameters = {name for name, _ in adapter.model.named_parameters()}
-    before = {name: tensor.clone() for name, tensor in adapter.model.state_dict().items()}
-    for seed in range(updates):
-        adapter.update(random_images(4, SIZE, seed))
-    moved = []
-    for name, tensor in adapter.model.state_dict().items():
-        old = before.get(name)
-        if old is None or old.shape != tensor.shape or not torch.equal(old, tensor):
-            kind: Literal["parameter", "buffer"] = "parameter" if name in parameters else "buffer"
-            moved.append(Movement(name, kind, _relative_change(old, tensor)))
-    return moved
-
-
-def _relative_change(old: Tensor | None, new: Tensor) -> float:
-    if old is None or old.shape != new.shape:
-        return float("inf")
-    change = float((new.double() - old.double()).norm())
-    size = float(old.double().norm())
-    return change / size if size > 0 else change
 
 
 def _works(toy: Toy, images: Tensor) -> str:

@@ -27,7 +27,8 @@ def run_parity_command(folders: list[Path], failures_only: bool) -> None:
 
 def run_audit_command(names: list[str], extra: tuple[Path, ...], with_footprint: bool) -> None:
     """Audit the named methods, and who may choose their settings; one line per check; exit 1 when one is broken."""
-    from ttt_bench.audit.checks import audit, footprint
+    from ttt_bench.audit.checks import audit
+    from ttt_bench.audit.footprint import footprint
     from ttt_bench.method.registry import create, discover, find
     from ttt_bench.selection.proof import prove
 

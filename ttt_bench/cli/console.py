@@ -18,7 +18,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.names import printable
 
 if TYPE_CHECKING:
-    from ttt_bench.report.tables import TextTable
+    from ttt_bench.report.entries import TextTable
 
 PLAIN = "ttt_bench.plain"
 """Name of the error handler that writes what an encoding lacks as something a reader can still make out."""

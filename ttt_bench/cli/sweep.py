@@ -15,6 +15,7 @@ from ttt_bench.cli.progress import SweepProgress
 from ttt_bench.files import remove_leftovers
 from ttt_bench.launch.local import Result, execute
 from ttt_bench.machine import usable_cpus
+from ttt_bench.names import pieces
 from ttt_bench.plan.artifacts import done_of
 from ttt_bench.plan.plan import Plan
 from ttt_bench.plan.release import delta_metrics
@@ -148,7 +149,7 @@ def remember(request: Request, plan: Plan, folder: SweepFolder) -> None:
 def say(result: Result, folder: SweepFolder, seconds: float) -> None:
     """What was done, what failed, and where the tracebacks are."""
     console.print(
-        f"{result.done} pieces of work done, {result.skipped} cells were already there, "
+        f"{pieces(result.done)} done, {result.skipped} cells were already there, "
         f"{len(result.failed)} failed, {len(result.blocked)} blocked by a failure, in {seconds:.0f} s.",
     )
     for work, error in result.failed:

@@ -13,6 +13,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically, write_text
 from ttt_bench.report.budget import within_budget
 from ttt_bench.report.comparison import paper_tables
+from ttt_bench.report.entries import TextTable, sync_columns
 from ttt_bench.report.frames import summary_frame, write_frames
 from ttt_bench.report.groups import Group, make_groups
 from ttt_bench.report.kinds import kind_tables
@@ -28,15 +29,7 @@ from ttt_bench.report.segments import segment_tables
 from ttt_bench.report.severities import severity_tables
 from ttt_bench.report.style import draw_into_files
 from ttt_bench.report.sweep_settings import Requests, merged, read_requests, with_accidents, with_choice
-from ttt_bench.report.tables import (
-    TextTable,
-    cost_table,
-    main_table,
-    paired_table,
-    selection_tables,
-    sync_columns,
-    sync_table,
-)
+from ttt_bench.report.tables import cost_table, main_table, paired_table, selection_tables, sync_table
 from ttt_bench.report.uncertainty import assess
 from ttt_bench.statistics.verdict import overall
 

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ttt_bench.report.groups import Group, Row, make_groups
-from ttt_bench.report.paper import MAIN_TABLES, METRIC_OF, SINGLE_TABLE, paper_order, paper_results
-from ttt_bench.report.runs import Block, Run, chosen_metrics
-from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import (
+from ttt_bench.report.entries import (
     MISSING,
     Column,
     Entry,
@@ -22,6 +18,10 @@ from ttt_bench.report.tables import (
     metric_head,
     number,
 )
+from ttt_bench.report.groups import Group, Row, make_groups
+from ttt_bench.report.paper import MAIN_TABLES, METRIC_OF, SINGLE_TABLE, paper_order, paper_results
+from ttt_bench.report.runs import Block, Run, chosen_metrics
+from ttt_bench.report.selection import SELECTIONS
 
 _NOTE = (
     "Paper: S4T (ICCV 2025), Tables 1 and 7 (`single`: Table 8 for S4T), as printed, each method at its best "

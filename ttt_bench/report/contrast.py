@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ttt_bench.names import shown
+from ttt_bench.report.entries import number
 from ttt_bench.report.groups import flat
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import Run
 from ttt_bench.report.scoring import Scored
-from ttt_bench.report.tables import number
 
 ABSENT = "(not there)"
 MOST_SAID = 60

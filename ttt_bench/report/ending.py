@@ -6,9 +6,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttt_bench.names import pieces
 from ttt_bench.provenance import without_folders
 from ttt_bench.report.commands import last_sweep, with_options
-from ttt_bench.report.loading import said_failed
 from ttt_bench.report.result import Report
 from ttt_bench.report.runs import BASE, BN
 from ttt_bench.store.folder import SweepFolder
@@ -41,7 +41,7 @@ def _next(report: Report) -> str:
             words = ["python", "-m", "ttt_bench", "status", folder.name]
             if folder.parent != Path("results"):
                 words += ["--out", without_folders(str(folder.parent))]
-            return f"{shlex.join(words)}   # {said_failed(failed)}"
+            return f"{shlex.join(words)}   # {pieces(failed)} failed"
     sweep = last_sweep(report.sources[-1])
     methods = {row.method for group in report.groups for row in group.rows}
     seeds = max((len(row.runs) for group in report.groups for row in group.rows), default=0)

@@ -13,10 +13,10 @@ from importlib.resources import files
 import numpy as np
 
 from ttt_bench.domains.corruptions.tables import TEST_KINDS, VALIDATION
+from ttt_bench.report.entries import MISSING, Entry, TextTable, metric_column
 from ttt_bench.report.groups import Group
 from ttt_bench.report.runs import Block
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import MISSING, Entry, TextTable, metric_column
 from ttt_bench.tasks import Metric, get_task
 
 KINDS = (*TEST_KINDS, *VALIDATION)

@@ -19,7 +19,7 @@ from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
 from ttt_bench.machine import die_with_parent, reuse_freed_memory
 from ttt_bench.metrics.signals import PREFIX
-from ttt_bench.names import shown
+from ttt_bench.names import pieces, shown
 from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
 from ttt_bench.report.runs import Run, segment_lengths
 from ttt_bench.store.cell_file import CellFile, reading
@@ -60,7 +60,7 @@ def load_runs(
             else "Run a sweep first: python -m ttt_bench sweep.",
         )
     runs: list[Run] = []
-    warnings = [f"{said_failed(failed)}; cells that need it are missing here. `status` says why."] if failed else []
+    warnings = [f"{pieces(failed)} failed; cells that need it are missing here. `status` says why."] if failed else []
     for done, found in enumerate(_read_all(paths, budget, workers), start=1):
         if isinstance(found, UserError):
             warnings.append(left_out(found, folder))
@@ -81,11 +81,6 @@ def load_runs(
             "Delete the damaged files and run the sweep again; only those cells are redone.",
         )
     return runs, warnings
-
-
-def said_failed(count: int) -> str:
-    """``3 pieces of work failed``: what failed is not only cells, but what they need as well."""
-    return f"{count} {'piece' if count == 1 else 'pieces'} of work failed"
 
 
 def _read_all(paths: Sequence[Path], budget: float | None, workers: int) -> Iterator[Run | UserError | None]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from ttt_bench.names import shown
-from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.entries import Entry, TextTable
 
 _LATEX = str.maketrans(
     {

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench.report.entries import MISSING, Entry, TextTable, delta_column, winners
 from ttt_bench.report.groups import Group
 from ttt_bench.report.runs import BASE, Block
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import MISSING, Entry, TextTable, delta_column, winners
 
 _DELTA = delta_column(SELECTIONS[0], "Δ (%) ↑")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from ttt_bench.errors import UserError
 from ttt_bench.files import read_text
 from ttt_bench.names import shown
+from ttt_bench.report.entries import MISSING, number
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.tables import MISSING, number
 from ttt_bench.report.uncertainty import DELTA as LAST_DELTA
 
 COLUMNS = ("pair", "method", "metric", "value")

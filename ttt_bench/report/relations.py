@@ -7,10 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from ttt_bench.report.entries import MISSING, Entry, TextTable, number
 from ttt_bench.report.groups import Group
 from ttt_bench.report.overview import by_block, gain_matrix
 from ttt_bench.report.runs import BASE, Block
-from ttt_bench.report.tables import MISSING, Entry, TextTable, number
 from ttt_bench.report.uncertainty import DELTA
 from ttt_bench.statistics.comparison import Ranks, kendall, mean_ranks
 from ttt_bench.statistics.correlation import Correlation, rank_correlation

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ttt_bench.report.entries import TextTable
 from ttt_bench.report.groups import Group
-from ttt_bench.report.tables import TextTable
 
 
 @dataclass(frozen=True)

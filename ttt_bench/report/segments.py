@@ -10,8 +10,8 @@ from ttt_bench.metrics import gains
 from ttt_bench.report.scoring import Array, Scored
 
 if TYPE_CHECKING:
+    from ttt_bench.report.entries import TextTable
     from ttt_bench.report.groups import Group
-    from ttt_bench.report.tables import TextTable
 
 FORGETTING = "forgetting"
 
@@ -65,7 +65,8 @@ def segment_names(group: Group) -> tuple[str, ...]:
 
 def segment_tables(group: Group) -> list[TextTable]:
     """Delta and Delta over ``bn`` on each segment, and forgetting; none where the stream does not drift."""
-    from ttt_bench.report.tables import DELTA, DELTA_BN, Column, make_table, number
+    from ttt_bench.report.entries import DELTA, DELTA_BN, Column, number
+    from ttt_bench.report.tables import make_table
 
     names = segment_names(group)
     known = [s for row in group.rows for s in row.runs if FORGETTING in s.measures]

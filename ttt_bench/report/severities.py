@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ttt_bench.report.entries import MISSING, Entry, TextTable, number
 from ttt_bench.report.groups import Group
 from ttt_bench.report.kinds import Series, by_target, level, share_of_images
 from ttt_bench.report.runs import BN, Block
-from ttt_bench.report.tables import MISSING, Entry, TextTable, number
 from ttt_bench.tasks import Metric
 
 SIGNED, PLAIN = number(1, signed=True), number(1)

@@ -12,10 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ttt_bench.report.groups import Group, Row
-from ttt_bench.report.segments import segment_tables
-from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import (
+from ttt_bench.report.entries import (
     MISSING,
     Column,
     Emphasis,
@@ -27,6 +24,9 @@ from ttt_bench.report.tables import (
     sync_columns,
     tie_mark,
 )
+from ttt_bench.report.groups import Group, Row
+from ttt_bench.report.segments import segment_tables
+from ttt_bench.report.selection import SELECTIONS
 from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ttt_bench.report.tables import MISSING, Entry, TextTable, interval_text, number
+from ttt_bench.report.entries import MISSING, Entry, TextTable, interval_text, number
 from ttt_bench.selection.results import Panel, Pick
 from ttt_bench.selection.strategies.contract import Strategy
 from ttt_bench.statistics.comparison import kendall

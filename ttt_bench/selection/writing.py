@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ttt_bench.files import write_text
 from ttt_bench.names import file_names
+from ttt_bench.report.entries import TextTable
 from ttt_bench.report.groups import MOST_SLUG
 from ttt_bench.report.markup import escape_markdown, latex, markdown
 from ttt_bench.report.style import draw_into_files
-from ttt_bench.report.tables import TextTable
 from ttt_bench.selection.frames import write_frames
 from ttt_bench.selection.results import Panel, chosen_rows, panels, tried_rows
 from ttt_bench.selection.rounds import Compared

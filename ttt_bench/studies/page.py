@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from ttt_bench.files import write_atomically, write_text
+from ttt_bench.report.entries import TextTable
 from ttt_bench.report.markup import escape_markdown, latex, markdown
-from ttt_bench.report.tables import TextTable
 from ttt_bench.studies.contract import Study
 
 FOLDER = "study"

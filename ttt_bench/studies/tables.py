@@ -8,10 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ttt_bench.method.registry import CONTROLS
-from ttt_bench.report.groups import Group, Row
-from ttt_bench.report.runs import BASE
-from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import (
+from ttt_bench.report.entries import (
     DELTA,
     DELTA_BN,
     MISSING,
@@ -19,11 +16,14 @@ from ttt_bench.report.tables import (
     Entry,
     TextTable,
     delta_column,
-    make_table,
     metric_column,
     metric_head,
     number,
 )
+from ttt_bench.report.groups import Group, Row
+from ttt_bench.report.runs import BASE
+from ttt_bench.report.selection import SELECTIONS
+from ttt_bench.report.tables import make_table
 from ttt_bench.report.uncertainty import DELTA as LAST_DELTA
 from ttt_bench.report.uncertainty import DELTA_BN as LAST_DELTA_BN
 from ttt_bench.studies.results import DELTA_CLEAN, DELTA_MULTI, GAIN, PartResult

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ttt_bench.report.entries import metric_head
 from ttt_bench.report.figures.canvas import Sketch, cells_of, heading, robust_limits
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE
 from ttt_bench.report.scoring import Scored, stream_delta
 from ttt_bench.report.style import WIDTH, MethodStyle
-from ttt_bench.report.tables import metric_head
 
 Array = npt.NDArray[np.float64]
 Curve = Callable[[Scored], tuple[Array, Array]]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
+from ttt_bench.report.entries import metric_head
 from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.figures.curves import STEP_MEANS, Curve, Styles, draw_panel, finish, values_of
 from ttt_bench.report.groups import Group
 from ttt_bench.report.scoring import Scored
 from ttt_bench.report.style import WIDTH
-from ttt_bench.report.tables import metric_head
 
 Panel = tuple[str, Curve, float]
 """Title, curve and scale."""

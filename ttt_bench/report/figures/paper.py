@@ -10,10 +10,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ttt_bench.files import write_atomically
+from ttt_bench.report.entries import metric_head
 from ttt_bench.report.figures.curves import Styles, draw_panel, legend_handles, values_of
 from ttt_bench.report.figures.differences import Panel, compared, difference_panels
 from ttt_bench.report.groups import Group
-from ttt_bench.report.tables import metric_head
 
 POINTS = 8.0
 WIDTHS = {"single": (3.25, 2), "double": (6.75, 5)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ttt_bench.report.entries import Emphasis, Entry, TextTable
 from ttt_bench.report.markup import csv_text, latex, markdown
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.result import Report
-from ttt_bench.report.tables import Emphasis, Entry, TextTable
 
 
 def tables_of(report: Report, sections: tuple[Section, ...]) -> list[dict[str, Any]]:

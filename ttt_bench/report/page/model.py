@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # The command line imports this file for every command: nothing heavy may come with it.
-    from ttt_bench.report.tables import Emphasis
+    from ttt_bench.report.entries import Emphasis
 
 Series = tuple[float | None, ...]
 """One number per step of the view; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ttt_bench.report.entries import TextTable, metric_head
 from ttt_bench.report.groups import Group
 from ttt_bench.report.kinds import kind_tables
 from ttt_bench.report.overview import by_block, overview_table
@@ -12,7 +13,6 @@ from ttt_bench.report.page.curves import series
 from ttt_bench.report.relations import agreement_table, rank_table, ranks_of, sync_claim
 from ttt_bench.report.runs import Block
 from ttt_bench.report.severities import Severities, over_severities, severity_table
-from ttt_bench.report.tables import TextTable, metric_head
 
 PAIRS, KINDS, SEVERITIES = "All pairs", "Kinds", "Severities"
 

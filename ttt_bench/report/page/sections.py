@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ttt_bench.names import shown
+from ttt_bench.report.entries import MISSING, number
 from ttt_bench.report.page.model import Section
 from ttt_bench.report.page.overall import over_pairs
 from ttt_bench.report.result import Report
-from ttt_bench.report.tables import MISSING, number
 
 CHOICES = Path("selection") / "choices.parquet"
 """What ``select`` leaves in a sweep's folder."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ttt_bench.names import shown
 from ttt_bench.report.commands import row_command
+from ttt_bench.report.entries import collapsed_text, metric_head
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.page import model
 from ttt_bench.report.page.curves import Array, best_steps, over_bn, row_curves, row_work, series, steps_of
@@ -17,7 +18,6 @@ from ttt_bench.report.runs import Block
 from ttt_bench.report.scoring import COLLAPSE_DELTA, Scored, stream_delta
 from ttt_bench.report.segments import FORGETTING, segment_names
 from ttt_bench.report.selection import SELECTIONS
-from ttt_bench.report.tables import collapsed_text, metric_head
 from ttt_bench.statistics.resampling import Interval
 
 COST = (("cost/seconds", 1.0, 5), ("cost/relative", 1.0, 3), ("cost/memory", 2.0**-20, 1), ("cost/updated", 1e-6, 4))

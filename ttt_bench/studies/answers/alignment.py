@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ttt_bench.identity import canonical
-from ttt_bench.report.tables import MISSING, Entry, TextTable, metric_head
+from ttt_bench.report.entries import MISSING, Entry, TextTable, metric_head
 from ttt_bench.studies.answers.checks import named, spread
 from ttt_bench.studies.page import Outcome
 from ttt_bench.tasks import TASKS, Metric, metric_by_id

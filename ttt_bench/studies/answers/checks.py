@@ -11,7 +11,7 @@ import pandas as pd
 
 from ttt_bench.identity import canonical
 from ttt_bench.measurements.numbers import MODELS, TOTAL, mean_matrices, retained
-from ttt_bench.report.tables import Entry, TextTable
+from ttt_bench.report.entries import Entry, TextTable
 from ttt_bench.studies.page import Outcome
 from ttt_bench.tasks import TASKS
 

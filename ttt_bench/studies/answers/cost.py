@@ -10,8 +10,8 @@ import pandas as pd
 
 from ttt_bench.identity import canonical
 from ttt_bench.names import shown
+from ttt_bench.report.entries import MISSING, Entry, TextTable
 from ttt_bench.report.runs import BASE
-from ttt_bench.report.tables import MISSING, Entry, TextTable
 from ttt_bench.studies.answers.checks import GROUPED, named
 from ttt_bench.studies.answers.gradients import tables_of
 from ttt_bench.studies.page import Outcome

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ttt_bench.identity import canonical
 from ttt_bench.measurements.numbers import cosines_of
-from ttt_bench.report.tables import MISSING, Entry, TextTable
+from ttt_bench.report.entries import MISSING, Entry, TextTable
 from ttt_bench.statistics.resampling import RESAMPLES, SEED, Interval, draw_weights, interval, resampled_mean
 from ttt_bench.studies.answers.checks import GROUPED, named
 from ttt_bench.studies.page import Outcome

@@ -13,9 +13,9 @@ import pandas as pd
 
 from ttt_bench.cell.spec import Cell
 from ttt_bench.identity import identity
+from ttt_bench.report.entries import MISSING, Entry, TextTable, interval_text, number
 from ttt_bench.report.runs import BASE, BN, Run
 from ttt_bench.report.scoring import Scored, score
-from ttt_bench.report.tables import MISSING, Entry, TextTable, interval_text, number
 from ttt_bench.report.uncertainty import resampled_delta
 from ttt_bench.selection.ledger import Ledger
 from ttt_bench.selection.question import Question

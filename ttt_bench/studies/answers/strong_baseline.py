@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ttt_bench.report.entries import DELTA_BN, Column, TextTable, delta_column, metric_column, metric_head, number
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE, Run
-from ttt_bench.report.tables import (
-    DELTA_BN,
-    Column,
-    TextTable,
-    delta_column,
-    make_table,
-    metric_column,
-    metric_head,
-    number,
-)
+from ttt_bench.report.tables import make_table
 from ttt_bench.report.uncertainty import UNKNOWN
 from ttt_bench.studies.results import PartResult, delta_against
 from ttt_bench.studies.strong_baseline import PLAIN, STRONG

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ttt_bench.report.entries import metric_head
 from ttt_bench.report.figures.canvas import Sketch, heading
-from ttt_bench.report.tables import metric_head
 from ttt_bench.studies.answers.alignment import ENCODERS, alignment_groups, metrics_of, values_of
 from ttt_bench.studies.figures.layout import LEGEND, legend_below, padded, panels, row_title
 

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ttt_bench.report.entries import metric_head
 from ttt_bench.report.figures.canvas import Sketch, cells_of
 from ttt_bench.report.groups import Group, Row
 from ttt_bench.report.runs import BASE, BN
-from ttt_bench.report.tables import metric_head
 from ttt_bench.report.uncertainty import DELTA, DELTA_BN
 from ttt_bench.studies.figures.layout import (
     BASE_COLOUR,
