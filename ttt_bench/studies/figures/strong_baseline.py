@@ -12,23 +12,26 @@ from ttt_bench.studies.answers.strong_baseline import DELTA_PLAIN, NAMES
 from ttt_bench.studies.figures.layout import entitle, name_of, padded, panels
 
 COLOURS = dict(zip(NAMES.values(), ("#0072B2", "#D55E00"), strict=True))
+FOOT = 0.12
+"""Inches for the line of provenance, which would run into the axis' label."""
 PANELS = (("last/delta", "Δ over the network's own base (%) ↑"), (DELTA_PLAIN, "Δ over the plain base (%) ↑"))
 
 
 def draw_networks(title: str, groups: Sequence[Group]) -> Sketch:
     """Per table two panels: against either ``base``."""
-    figure, axes = panels(len(groups), 2, 1.9, left=0.62, wspace=0.25, gap=0.8)
+    figure, axes = panels(len(groups), 2, 1.9, left=0.62, legend=FOOT, wspace=0.25, gap=0.8)
     for line, group in zip(axes, groups, strict=True):
         for panel, (key, head) in zip(line, PANELS, strict=True):
-            points = []
+            points, seen = [], []
             for row in group.rows:
                 values, size = row.sample(key), row.mean("cost/parameters") / 1e6
+                seen += list(values)
                 colour = COLOURS[row.label.rpartition(", ")[2]]
                 panel.plot(np.full(len(values), size), values, ".", color=colour, ms=3.5, alpha=0.45, mew=0)
                 if np.isfinite(values).all() and len(values):
                     panel.plot([size], [values.mean()], "o", color=colour, ms=5, mec="white", mew=0.5)
                     points.append((size, float(values.mean()), row.label.rpartition(", ")[0], colour))
-            panel.set_ylim(*padded([y for _, y, _, _ in points], least=1.0, share=0.2))
+            panel.set_ylim(*padded(seen, least=1.0))
             panel.set_xlim(0, 1.25 * max((x for x, _, _, _ in points), default=1.0))
             panel.set_xlabel("parameters in memory (M)", labelpad=1.5)
             panel.set_title(head)
