@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -50,7 +51,7 @@ def spoil_json(value: Any, dice: random.Random) -> Any:
 
 def _spoil_once(value: Any, dice: random.Random) -> Any:
     if not isinstance(value, (dict, list)) or not value or dice.random() < 0.15:
-        return dice.choice(NASTY)
+        return copy.deepcopy(dice.choice(NASTY))  # the next turn may spoil what was put in
     if isinstance(value, list):
         place = dice.randrange(len(value))
         value[place] = _spoil_once(value[place], dice)
