@@ -1,6 +1,8 @@
 """Processors that a process may use: the least of what is set, never those of the whole node."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -74,3 +76,30 @@ def test_more_threads_than_that_are_refused_with_the_reason(node, monkeypatch):
     with pytest.raises(UserError, match=r"--threads 3: .* 2 processors \(SLURM_CPUS_PER_TASK\)"):
         machine.check_threads(3)
     machine.check_threads(2)
+
+
+HOLES = """
+import sys
+from pathlib import Path
+import numpy as np
+from ttt_bench.machine import return_freed_memory, reuse_freed_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if not reuse_freed_memory():
+    sys.exit("elsewhere")
+blocks = [np.ones(2**20) for _ in range(40)]
+above = np.ones(1000)  # ends the heap, so that nothing before it is given back by itself
+blocks.clear()
+kept = resident()
+return_freed_memory()
+print(kept - resident() > 30 * 2**23)
+"""
+
+
+def test_what_is_kept_for_reuse_is_handed_back_between_pieces_of_work():
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=False)
+    if "elsewhere" in done.stderr:
+        pytest.skip("no glibc")
+    assert done.stdout.split() == ["True"], done.stderr

@@ -123,6 +123,16 @@ def reuse_freed_memory() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
+def return_freed_memory() -> None:
+    """Hand back what ``reuse_freed_memory`` keeps: between two pieces of work, of which one may need far less.
+
+    Blocks of many sizes leave holes that fit nothing: a worker of a long sweep grew with each kind of work that it met.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
+
+
 def die_with_parent() -> None:
     """End this process when the one that started it is gone, even by a kill; it would wait for ever."""
     parent = multiprocessing.parent_process()

@@ -8,7 +8,7 @@ from importlib import import_module
 from ttt_bench.adaptation.execution import float32_products
 from ttt_bench.cell.run import run_cell
 from ttt_bench.launch.training import Notify, held_out, train_source
-from ttt_bench.machine import reuse_freed_memory
+from ttt_bench.machine import return_freed_memory, reuse_freed_memory
 from ttt_bench.measurements.catalogue import MEASUREMENTS
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import source_data, target_data
@@ -30,8 +30,11 @@ def do(work: Work, context: Context, notify: Notify) -> None:
         UserError: bad input; anything else is a fault of the code or the machine.
     """
     reuse_freed_memory()
-    with computing_threads(context.threads), unchanged_process(work.label), float32_products("fp32"):
-        _DOES[type(work)](work, context, notify)
+    try:
+        with computing_threads(context.threads), unchanged_process(work.label), float32_products("fp32"):
+            _DOES[type(work)](work, context, notify)
+    finally:
+        return_freed_memory()
 
 
 def _decode(work: Decode, context: Context, notify: Notify) -> None:
