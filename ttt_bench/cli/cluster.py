@@ -14,6 +14,7 @@ from ttt_bench.cli.console import console, warn
 from ttt_bench.cli.options.request import Request
 from ttt_bench.cli.options.values import check_retry
 from ttt_bench.errors import UserError, did_you_mean
+from ttt_bench.names import pieces
 
 if TYPE_CHECKING:
     from ttt_bench.launch.slurm.profile import Profile
@@ -98,7 +99,7 @@ def submit_works(
     _print(request, prepared, profile)
     if prepared.unsure:
         raise UserError(
-            f"squeue does not answer, and {prepared.unsure} pieces of work may still be queued from an earlier "
+            f"squeue does not answer, and {pieces(prepared.unsure)} may still be queued from an earlier "
             f"submission; submitting now could do them twice.",
             "Run the same command again in a minute, or where squeue works.",
         )
@@ -189,7 +190,7 @@ def summary(prepared: Prepared, profile: Profile) -> list[str]:
         f"{failed} failed earlier, {blocked} blocked by a failure" + " (--retry failed)" * bool(failed or blocked)
     ]
     if prepared.unsure:
-        lines.append(f"squeue does not answer: {prepared.unsure} pieces of work may be queued already")
+        lines.append(f"squeue does not answer: {pieces(prepared.unsure)} may be queued already")
     if tasks:
         gpus = profile.gpus
         hours = schedule.seconds / 3600

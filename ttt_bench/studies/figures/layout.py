@@ -13,8 +13,9 @@ from ttt_bench.report.figures.canvas import heading
 from ttt_bench.report.groups import Group
 from ttt_bench.report.style import WIDTH
 
-TOP, BOTTOM, LEGEND = 0.62, 0.34, 0.32
-"""Inches kept for the titles above, for axis labels below, and for a legend below those."""
+TOP, BOTTOM, LEGEND, FOOT = 0.62, 0.34, 0.32, 0.12
+"""Inches kept for the titles above, for axis labels below, for a legend below those, and, where there is none, for the
+line of provenance."""
 BN_COLOUR, BASE_COLOUR = "#7f7f7f", "#000000"
 
 
@@ -29,16 +30,17 @@ def panels(
         columns: panels in each.
         row_height: of a panel.
         left: kept for labels.
-        legend: kept below everything.
+        legend: kept below everything; ``FOOT`` at least.
         wspace: between panels, in panel widths.
         gap: between rows.
         top: kept above the first row.
     """
-    height = top + BOTTOM + legend + rows * row_height + (rows - 1) * gap
+    below = BOTTOM + max(legend, FOOT)
+    height = top + below + rows * row_height + (rows - 1) * gap
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=left / WIDTH, right=0.985, top=1 - top / height, bottom=(BOTTOM + legend) / height, wspace=wspace,
+        left=left / WIDTH, right=0.985, top=1 - top / height, bottom=below / height, wspace=wspace,
         hspace=gap / row_height,
     )  # fmt: skip
     return figure, [list(line) for line in axes]

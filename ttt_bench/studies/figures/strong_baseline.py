@@ -12,14 +12,12 @@ from ttt_bench.studies.answers.strong_baseline import DELTA_PLAIN, NAMES
 from ttt_bench.studies.figures.layout import entitle, name_of, padded, panels
 
 COLOURS = dict(zip(NAMES.values(), ("#0072B2", "#D55E00"), strict=True))
-FOOT = 0.12
-"""Inches for the line of provenance, which would run into the axis' label."""
 PANELS = (("last/delta", "Δ over the network's own base (%) ↑"), (DELTA_PLAIN, "Δ over the plain base (%) ↑"))
 
 
 def draw_networks(title: str, groups: Sequence[Group]) -> Sketch:
     """Per table two panels: against either ``base``."""
-    figure, axes = panels(len(groups), 2, 1.9, left=0.62, legend=FOOT, wspace=0.25, gap=0.8)
+    figure, axes = panels(len(groups), 2, 1.9, left=0.62, wspace=0.25, gap=0.8)
     for line, group in zip(axes, groups, strict=True):
         for panel, (key, head) in zip(line, PANELS, strict=True):
             points, seen = [], []
