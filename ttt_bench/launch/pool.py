@@ -10,18 +10,31 @@ import time
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
 from ttt_bench import plugins
 from ttt_bench.launch.board import Board
 from ttt_bench.launch.local import POLL_SECONDS, Fault, Listener, Result, finish
+from ttt_bench.machine import usable_cpus
 from ttt_bench.plan.artifacts import claim_for, claim_path, is_done
 from ttt_bench.plan.work import Context, Work
 from ttt_bench.store.claims import drop_claim
 
 SLURM_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
 """What Slurm sends to every process of a task that is preempted, cancelled or out of time."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """For how many further workers there are idle processors; the dealer writes it, every worker reads it."""
+
+    count: Synchronized[int]
+
+    def __call__(self) -> bool:
+        """Whether for one."""
+        return self.count.value > 0
 
 
 @dataclass
@@ -41,10 +54,13 @@ def run_pool(board: Board, context: Context, jobs: int, result: Result, tell: Li
     if not board.open:
         return
     devices = _devices(context.device)
-    workers = [_start(replace(context, device=devices[i % len(devices)])) for i in range(jobs)]
+    idle = Idle(multiprocessing.get_context("spawn").Value("i", 0))
+    workers = [_start(replace(context, device=devices[i % len(devices)], idle=idle)) for i in range(jobs)]
+    processors = usable_cpus()
     try:
         while board.open:
             _deal(board, workers)
+            idle.count.value = processors // context.threads - sum(w.work is not None for w in workers)
             busy: list[Any] = [w.pipe for w in workers if w.work is not None]
             if not busy:
                 time.sleep(POLL_SECONDS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import operator
 import signal
 import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 
 from ttt_bench import plugins
 from ttt_bench.adaptation.execution import float32_products
-from ttt_bench.machine import die_with_parent, reuse_freed_memory
+from ttt_bench.machine import die_with_parent, reuse_freed_memory, usable_cpus
 from ttt_bench.method import registry
 from ttt_bench.plan.plan import source_data
 from ttt_bench.plan.work import Context
@@ -73,7 +75,9 @@ def _train(source: SourceSpec, context: Context, team: Team | None, notify: Noti
     method = registry.create(joint[0], joint[1], context.extra_methods) if joint else None
     samples = open_samples(data, context.roots, context.decoded)
     validation = held_out(source, context) if team is None or team.first else None
-    training.train(source, samples, context.cache, method, context.device, notify, validation, team)
+    # Processes that train together have been given all processors there are.
+    idle = None if team else context.idle or partial(operator.ge, usable_cpus(), 2 * context.threads)
+    training.train(source, samples, context.cache, method, context.device, notify, validation, team, idle)
 
 
 def held_out(source: SourceSpec, context: Context) -> SampleSet:

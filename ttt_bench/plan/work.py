@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -104,6 +104,9 @@ class Context:
     """Of each worker, as the plan says: part of what results are known by."""
     keep_decoded: bool = True
     """Whether decoded samples are kept in the cache; without it they are decoded at every access."""
+    idle: Callable[[], bool] | None = None
+    """Whether another worker's processors have nothing to do just now, as whoever deals the work knows; None: nobody
+    does, since this process works alone."""
     plugins: Mapping[plugins.Kind, tuple[Path, ...]] = field(default_factory=plugins.in_use)
     """Tasks, domains and networks given by path; every process that works here finds them (``plugins.use``)."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ttt_bench.method.contract import Method, Model, SourceBatch
 from ttt_bench.networks.contract import Network, Predictions
 from ttt_bench.samples.loading import Batch, SampleSet, augment
 from ttt_bench.source import checkpoints
+from ttt_bench.source.beside import Beside, Job, WeightGradients
 from ttt_bench.source.spec import TrainingConfig
 from ttt_bench.source.team import Team
 from ttt_bench.tasks.supervision import Supervision
@@ -86,20 +89,31 @@ class Training:
     """What the progress calls the loss."""
     team: Team | None = None
     """The processes that train together; None: this one alone."""
+    idle: Callable[[], bool] | None = None
+    """Whether another processor has nothing to do just now; None: none is ever made use of."""
+    _beside: Beside | None = None
+    _coming: Job[Batch] | None = None
+    """The next iteration's images, already asked for."""
 
-    def run(self, samples: SampleSet, partial: Path, progress: Progress | None = None) -> None:
+    def run(self, samples: SampleSet, savepoint: Path, progress: Progress | None = None) -> None:
         """Train from the start, or from where an earlier start saved itself, to the end.
 
         Args:
             samples: images with labels.
-            partial: where progress is saved now and then; the caller removes it once the result is stored.
+            savepoint: where progress is saved now and then; the caller removes it once the result is stored.
             progress: told about every tenth iteration.
 
         Raises:
             UserError: the loss is no longer finite.
         """
-        first = self._resume(partial)
+        first = self._resume(savepoint)
         self.model.train()
+        with ExitStack() as stack:
+            if self.idle is not None:
+                self._beside = stack.enter_context(Beside(self.idle))
+            self._iterations(first, samples, savepoint, progress)
+
+    def _iterations(self, first: int, samples: SampleSet, savepoint: Path, progress: Progress | None) -> None:
         saved = time.monotonic()
         for iteration in range(first, self.config.iterations):
             loss = self._iterate(samples, iteration)
@@ -109,22 +123,24 @@ class Training:
                 if progress is not None:
                     progress(done, self.config.iterations, f"{self.saying} {value:.3f}")
             if self._first and time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                self._save(partial, done)
+                self._save(savepoint, done)
                 saved = time.monotonic()
 
     def _iterate(self, samples: SampleSet, iteration: int) -> Tensor:
         device = next(self.model.parameters()).device
-        batch = batch_at(samples, self.config, self.seed, iteration).to(device)
+        batch = self._batch(samples, iteration).to(device)
         rng = torch.Generator().manual_seed(hash_seed(self.seed, self.stream, iteration))
         rate, progress = scheduled_rate(self.config, iteration), iteration / self.config.iterations
         if self.team is None:
-            return step(
-                self.optimizer,
-                lambda: joint_loss(
-                    self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress
-                ),
-                rate,
-            )
+            owed = self._owed(device)
+
+            def compute() -> Tensor:
+                with owed.deferred() if owed else nullcontext():
+                    return joint_loss(
+                        self.model, batch.images, batch.labels, self.method, rng, self.supervision, progress
+                    )
+
+            return step(self.optimizer, compute, rate, join=owed.settle if owed else None)
         team, network = self.team, self.model.network
         return step(
             self.optimizer,
@@ -132,6 +148,22 @@ class Training:
             rate,
             join=lambda: team.add_gradients(network.parameters()),
         )
+
+    def _batch(self, samples: SampleSet, iteration: int) -> Batch:
+        """The batch of ``iteration``, which may have been made during the one before."""
+        make = partial(batch_at, samples, self.config, self.seed)
+        if self._beside is None:
+            return make(iteration)
+        batch = self._coming.result() if self._coming else make(iteration)
+        last = iteration + 1 == self.config.iterations
+        self._coming = None if last else self._beside.offer(partial(make, iteration + 1))
+        return batch
+
+    def _owed(self, device: torch.device) -> WeightGradients | None:
+        # A method's own loss may ask autograd for gradients of weights, which must then be there at once.
+        if self._beside is None or not self._beside.idle() or self.method is not None or device.type != "cpu":
+            return None
+        return WeightGradients(self._beside)
 
     @property
     def _first(self) -> bool:

@@ -58,6 +58,7 @@ def train(
     progress: Progress | None = None,
     validation: SampleSet | None = None,
     team: Team | None = None,
+    idle: Callable[[], bool] | None = None,
 ) -> Path:
     """Train ``spec`` (or finish it from its last save) and store it under its identity.
 
@@ -70,6 +71,7 @@ def train(
         progress: told about every iteration.
         validation: held-out source images; the finished network's scores on them are stored beside its weights.
         team: the processes that train it together, of which the first stores it; None: this one alone.
+        idle: whether another processor has nothing to do just now; the result does not depend on it.
 
     Returns:
         The checkpoint's path.
@@ -89,7 +91,7 @@ def train(
     moving = [*model.parameters(), *supervision.parameters()]
     optimizer = training_optimizer(moving, spec.training)
     name, partial = f"Source training of {spec.label}", checkpoints.partial_path(cache, spec.id)
-    Training(spec, name, spec.training, spec.seed, 3, model, supervision, optimizer, method, team=team).run(
+    Training(spec, name, spec.training, spec.seed, 3, model, supervision, optimizer, method, team=team, idle=idle).run(
         samples, partial, progress
     )
     if team is not None and not team.first:
