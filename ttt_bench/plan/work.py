@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +18,10 @@ from ttt_bench.samples.need import DataNeed
 from ttt_bench.source.spec import BranchSpec, SourceSpec
 
 Stage = Literal["train", "fit", "adapt"]
+
+TOGETHER = 4
+"""Branches fitted in one piece of work at most: a further piece costs one more forward of each batch (a tenth of the
+fits of nine methods), and lets another worker take part."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,8 @@ def with_needs(goals: Iterable[Work], works: Iterable[Work]) -> list[Work]:
 
 
 def _fit_groups(branches: tuple[BranchSpec, ...], known: Mapping[str, MethodInfo]) -> list[tuple[BranchSpec, ...]]:
-    """Branches that can share forwards: same network and same fit settings. One that trains networks, or has stages,
-    is fitted alone; these come first, as they take longest."""
+    """Branches that can share forwards: same network and same fit settings, a few at a time. One that trains networks,
+    or has stages, is fitted alone; these come first, as they take longest."""
     alone: list[tuple[BranchSpec, ...]] = []
     groups: dict[tuple[int, float, int], list[BranchSpec]] = {}
     for branch in branches:
@@ -172,7 +177,14 @@ def _fit_groups(branches: tuple[BranchSpec, ...], known: Mapping[str, MethodInfo
             continue
         key = (training.fit_iterations, training.fit_lr, training.statistics_batches)
         groups.setdefault(key, []).append(branch)
-    return [*alone, *(tuple(group) for group in groups.values())]
+    return [*alone, *(part for group in groups.values() for part in _parts(group))]
+
+
+def _parts(group: Sequence[BranchSpec]) -> list[tuple[BranchSpec, ...]]:
+    """``group`` in as few parts of ``TOGETHER`` at most as it takes, of even sizes."""
+    count = -(-len(group) // TOGETHER)
+    bounds = [len(group) * part // count for part in range(count + 1)]
+    return [tuple(group[first:last]) for first, last in pairwise(bounds)]
 
 
 def _decode(need: DataNeed) -> Decode:
