@@ -65,7 +65,9 @@ def make_report(
     screen.show(table)
     try:
         with console.status("Writing tables and figures"):
-            report = write_report(report, target or folder, figures=figures, command=command(), style=style)
+            report = write_report(
+                report, target or folder, figures=figures, command=command(), style=style, workers=usable_cpus()
+            )
     except UnwritableError as error:
         hint = "Write the report elsewhere with --to FOLDER, or make room or ask for permission where it goes."
         raise UserError(error.message, hint) from error
@@ -106,7 +108,9 @@ def make_leaderboard(
     for section in sections:
         show_table(section_table(section), screen, notes=0)
     with console.status("Writing tables and the page"):
-        written = write_report(report, target, figures=figures, command=command(), sections=sections)
+        written = write_report(
+            report, target, figures=figures, command=command(), sections=sections, workers=usable_cpus()
+        )
     say_ending(written.paths, ending(report))
 
 

@@ -58,8 +58,8 @@ def build_report(
         budget: read every run up to the last step whose updates cost at most so much, see ``runs.work_until``.
         figures: whether to draw; the tables alone take a fraction of the time.
         command: how the report was asked for, embedded in every figure.
-        workers: processes that read cells, where there are many; the report is the same. With several, a script must
-            guard its call by ``if __name__ == "__main__":``, for each of them imports it.
+        workers: processes that read cells and draw, where there are many; the report is the same. With several, a
+            script must guard its call by ``if __name__ == "__main__":``, for each of them imports it.
 
     Returns:
         The tables and the list of files. An unreadable cell is skipped and named in ``warnings`` and at the top of
@@ -70,7 +70,9 @@ def build_report(
     """
     report = score_folder(folder, metrics, progress, fixed_step=fixed_step, budget=budget, workers=workers)
     target = folder if out is None else out
-    return write_report(report, target, progress, figures=figures, command=command or default_command(folder, metrics))
+    return write_report(
+        report, target, progress, figures=figures, command=command or default_command(folder, metrics), workers=workers
+    )
 
 
 def score_folder(
@@ -136,6 +138,7 @@ def write_report(
     command: str = "",
     sections: Sequence[Section] = (),
     style: str = "screen",
+    workers: int = 1,
 ) -> Report:
     """Write the page, tables, frames and figures of ``report`` into ``target``, and nowhere else.
 
@@ -147,6 +150,7 @@ def write_report(
         command: how it was asked for.
         sections: further ones of the page.
         style: of the figures; see ``STYLES``.
+        workers: processes that draw, where there are many figures.
 
     Returns:
         ``report`` with the paths of its files.
@@ -163,7 +167,7 @@ def write_report(
         # matplotlib is only worth its import when something is drawn.
         from ttt_bench.report.figures import draw_all, draw_for_paper
 
-        paths += draw_all(groups, target / "figures", command, progress)
+        paths += draw_all(groups, target / "figures", command, progress, workers)
         paths += draw_for_paper(groups, target / "figures", command) if style == "paper" else []
     # jinja2 and the plotting library are only worth their import when a page is written.
     from ttt_bench.report.page.write import write_page
