@@ -9,6 +9,7 @@ import pytest
 from rich.table import Table
 from tiny_sweep import REPOSITORY
 
+from ttt_bench.cli import progress
 from ttt_bench.cli.console import PlainConsole, fail
 from ttt_bench.errors import UserError
 
@@ -86,3 +87,18 @@ def test_a_card_with_brackets_is_shown_as_written(run):
     code, out, _ = run("methods", "--method", file)
     assert code == 0
     assert "M [/b]" in out
+
+
+@pytest.mark.parametrize(
+    ("terminal", "seconds", "lines"), [(False, 0.0, ["one", "[two]"]), (False, 1e9, []), (True, 0.0, None)]
+)
+def test_a_long_command_shows_that_it_is_alive(monkeypatch, terminal, seconds, lines):
+    monkeypatch.setattr(progress, "SPEAK_SECONDS", seconds)
+    written = io.StringIO()
+    with progress.Saying(PlainConsole(file=written, force_terminal=terminal, width=80)) as say:
+        say("one")
+        say("[two]")
+    if lines is not None:
+        assert [line.strip() for line in written.getvalue().splitlines()] == lines
+    else:
+        assert "\x1b" in written.getvalue(), "no line that changes"

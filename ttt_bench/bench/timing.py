@@ -43,6 +43,8 @@ def time_interleaved(
     """
     flops = {}
     for subject in subjects:
+        if progress is not None:
+            progress(f"warming up: {subject.name}")
         with FlopCounterMode(display=False) as counter:
             subject.run()
         flops[subject.name] = counter.get_total_flops()

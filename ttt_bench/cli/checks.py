@@ -86,13 +86,14 @@ def run_bench_command(
     from ttt_bench.choices import check_word
     from ttt_bench.cli.console import errors, wide
     from ttt_bench.cli.devices import found_device
+    from ttt_bench.cli.progress import Saying
     from ttt_bench.plan.sweep import PRECISIONS
 
     check_word("--precision", precision, PRECISIONS)
     device = found_device(device)
     harness = config in CONFIGS["dense"].values()
-    with errors.status("") as line:
-        result = run_bench(config, device, repeats, line.update, Execution(precision, compiled), harness)
+    with Saying(errors) as say:
+        result = run_bench(config, device, repeats, say, Execution(precision, compiled), harness)
     if as_json:
         print(json.dumps(result.as_json(), indent=1))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -21,6 +22,30 @@ from ttt_bench.names import shown
 from ttt_bench.plan.work import Adapt, Work
 
 SPEAK_SECONDS = 30.0
+
+
+class Saying:
+    """What a long command is at: one line that changes on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, console: PlainConsole) -> None:
+        self._console = console
+        self._line = console.status("")
+        self._spoken = time.monotonic()
+
+    def __enter__(self) -> Saying:
+        self._line.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._line.__exit__(*error)
+
+    def __call__(self, text: str) -> None:
+        """It is at ``text`` now."""
+        self._line.update(text)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._spoken >= SPEAK_SECONDS:
+            self._spoken = now
+            self._console.print(f"  {text}", style="dim")
 
 
 class SweepProgress:
