@@ -6,7 +6,7 @@ import os
 
 from synthetic import plausible, save
 
-from ttt_bench.report import score_folder
+from ttt_bench.report import score_folder, sharing
 from ttt_bench.report.figures import draw_all, drawing
 
 
@@ -34,7 +34,7 @@ def test_several_processes_draw_the_same_files_in_the_same_order(tmp_path):
 def test_what_a_dead_process_leaves_is_drawn_here(tmp_path, monkeypatch, caplog):
     scored = groups(tmp_path)
     alone = draw_all(scored, tmp_path / "alone", "cmd", None)
-    monkeypatch.setattr(drawing, "_draw_what_is_left", os.abort)
+    monkeypatch.setattr(sharing, "_do_next", os.abort)
     shared = draw_all(scored, tmp_path / "shared", "cmd", None, 2)
     assert contents(alone) == contents(shared)
     assert "died" in caplog.text

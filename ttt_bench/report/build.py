@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically, write_text
+from ttt_bench.machine import without_collector
 from ttt_bench.report.budget import within_budget
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.entries import TextTable, sync_columns
@@ -75,6 +77,7 @@ def build_report(
     )
 
 
+@without_collector()
 def score_folder(
     folder: Path,
     metrics: Sequence[str] | None = None,
@@ -160,22 +163,29 @@ def write_report(
     """
     groups = report.groups
     corrupted = [*kind_tables(groups), *severity_tables(groups)]
-    paths = _write_tables(report, corrupted, target / "tables")
-    paths += write_frames(groups, target)
-    if figures:
-        draw_into_files()
-        # matplotlib is only worth its import when something is drawn.
-        from ttt_bench.report.figures import draw_all, draw_for_paper
+    with ThreadPoolExecutor(1) as beside:
+        frames = write_frames(groups, target, beside)
+        paths = _write_tables(report, corrupted, target / "tables")
+        drawn = _draw(groups, target / "figures", progress, command, style, workers) if figures else []
+        # jinja2 and the plotting library are only worth their import when a page is written.
+        from ttt_bench.report.page.write import write_page
 
-        paths += draw_all(groups, target / "figures", command, progress, workers)
-        paths += draw_for_paper(groups, target / "figures", command) if style == "paper" else []
-    # jinja2 and the plotting library are only worth their import when a page is written.
-    from ttt_bench.report.page.write import write_page
-
-    paths = [write_page(report, target / "index.html", command, sections), *paths]
+        page = write_page(report, target / "index.html", command, sections)
+        paths = [page, *paths, *(frame.result() for frame in frames), *drawn]
     text = target / "report.md"
     write_text(text, _page(report, corrupted, [p.relative_to(target) for p in paths]))
     return replace(report, folder=target, paths=(paths[0], text, *paths[1:]))
+
+
+def _draw(
+    groups: Sequence[Group], folder: Path, progress: Progress | None, command: str, style: str, workers: int
+) -> list[Path]:
+    draw_into_files()
+    # matplotlib is only worth its import when something is drawn.
+    from ttt_bench.report.figures import draw_all, draw_for_paper
+
+    drawn = draw_all(groups, folder, command, progress, workers)
+    return drawn + (draw_for_paper(groups, folder, command) if style == "paper" else [])
 
 
 def default_command(folder: Path, metrics: Sequence[str] | None) -> str:

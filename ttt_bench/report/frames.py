@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,25 @@ def stream_frame(cells: Cells) -> pd.DataFrame:
     return frame
 
 
-def write_frames(groups: Sequence[Group], folder: Path) -> list[Path]:
-    """Write both frames as parquet, and ``columns.md``."""
-    written, cells = [], cells_of(groups)
-    for name, make in (("trajectories", trajectory_frame), ("stream", stream_frame)):
+def write_frames(groups: Sequence[Group], folder: Path, beside: Executor) -> list[Future[Path]]:
+    """Write both frames as parquet, and ``columns.md``; ``beside`` packs them, which leaves this thread free."""
+    cells = cells_of(groups)
+
+    def write(name: str, frame: pd.DataFrame) -> Path:
         path = folder / f"{name}.parquet"
-        write_atomically(path, partial(make(cells).to_parquet, index=False))
-        written.append(path)
-    path = folder / "columns.md"
-    write_text(path, columns_text())
-    return [*written, path]
+        write_atomically(path, partial(frame.to_parquet, index=False))
+        return path
+
+    def describe() -> Path:
+        path = folder / "columns.md"
+        write_text(path, columns_text())
+        return path
+
+    return [
+        beside.submit(write, "trajectories", trajectory_frame(cells)),
+        beside.submit(write, "stream", stream_frame(cells)),
+        beside.submit(describe),
+    ]
 
 
 def summary_frame(groups: Sequence[Group]) -> pd.DataFrame:
@@ -113,6 +123,8 @@ def _certainty(group: Group, row: Row) -> dict[str, Any]:
 class Block:
     """The rows of one cell: those of its first metric, then those of the next."""
 
+    same: dict[str, npt.NDArray[Any]]
+    """Column -> (rows of a metric,), the same for each metric."""
     rows: dict[str, Sequence[npt.NDArray[Any]]]
     """Column -> (rows of a metric,) for each metric."""
     metrics: dict[str, Sequence[Any]]
@@ -121,19 +133,19 @@ class Block:
     """Rows per metric."""
 
 
-_WHOLE: Mapping[str, npt.DTypeLike] = {"batch": np.int64, "segment": np.int64, "end": np.int8, "step": np.int64}
-"""Columns of rows that are no floating-point numbers."""
-
-
 def _frame(cells: Cells, block: Callable[[Scored], Block], columns: Mapping[str, str]) -> pd.DataFrame:
     blocks = [block(scored) for scored in cells.scored]
     metrics = pd.DataFrame({name: [v for b in blocks for v in b.metrics[name]] for name in blocks[0].metrics})
     named = [len(b.metrics["metric"]) for b in blocks]
-    each = np.repeat([b.each for b in blocks], named)
+    each = np.repeat([b.each for b in blocks], named).astype(np.int64)
     # What repeats is told once and repeated as a number: millions of rows in a fraction of a second, in little memory.
     of_metric = np.repeat(np.arange(len(metrics), dtype=np.int32), each)
     of_cell = np.repeat(np.arange(len(blocks), dtype=np.int32), named)[of_metric]
-    rows = _rows(blocks, metrics, of_metric)
+    # Where in its cell's columns a row's number stands: each metric of a cell begins again at the cell's first.
+    firsts = np.repeat(np.cumsum([0, *(b.each for b in blocks[:-1])]), named)
+    in_cell = np.repeat(firsts - np.cumsum(each) + each, each) + np.arange(len(of_metric))
+    rows = {name: np.concatenate([b.same[name] for b in blocks])[in_cell] for name in blocks[0].same}
+    rows |= _rows(blocks, metrics, of_metric)
     found: dict[str, Any] = {}
     for name in columns:
         if name in rows:
@@ -152,16 +164,14 @@ def _rows(
 ) -> dict[str, npt.NDArray[Any]]:
     """The columns that have a number in each row, gains and Delta among them: computed of all cells in one call."""
     rows = {
-        name: np.concatenate(
-            [np.empty(0, _WHOLE.get(name, np.float64)), *(piece for b in blocks for piece in b.rows.pop(name))]
-        )
+        name: np.concatenate([np.empty(0), *(piece for b in blocks for piece in b.rows.pop(name))])
         for name in list(blocks[0].rows)
     }
     if "base_value" in metrics:
         rows["base_value"] = metrics["base_value"].to_numpy(np.float64)[of_metric]
     higher = np.array([metric_by_id(id).higher_is_better for id in metrics["metric"]], dtype=bool)
     rows["gain"] = gains(rows["value"], rows["base_value"], higher[of_metric])
-    if "delta" not in rows:
+    if "delta" not in blocks[0].same:
         rows["delta"] = _mean_gains(blocks, rows["gain"])
     return rows
 
@@ -220,14 +230,10 @@ def _look(told: Mapping[str, Any], place: str) -> str | None:
 
 def _trajectory_block(scored: Scored) -> Block:
     run, ids = scored.run, list(scored.run.values)
-    rows: dict[str, Sequence[npt.NDArray[Any]]] = {
-        "step": [run.steps.astype(np.int64)] * len(ids),
-        "spent": [run.spent] * len(ids),
-        "value": list(run.values.values()),
-        "delta": [scored.delta] * len(ids),
-    }
+    same = {"step": run.steps.astype(np.int64), "spent": run.spent, "delta": scored.delta}
     base = [_base_value(scored, id) for id in ids]
-    return Block(rows, {**_metric_columns(scored, ids), "base_value": base}, len(run.steps))
+    metrics = {**_metric_columns(scored, ids), "base_value": base}
+    return Block(same, {"value": list(run.values.values())}, metrics, len(run.steps))
 
 
 def _stream_block(scored: Scored, names: Sequence[str]) -> Block:
@@ -239,15 +245,25 @@ def _stream_block(scored: Scored, names: Sequence[str]) -> Block:
     segment = np.full(batches, -1)
     if len(run.segment_of) == batches and batches:
         segment = np.array([names.index(name) for name in run.segment_names])[run.segment_of]
-    rows: dict[str, Sequence[npt.NDArray[Any]]] = {
-        "batch": [np.repeat(np.arange(batches), 2)] * len(ids),
-        "segment": [np.repeat(segment, 2)] * len(ids),
-        "end": [np.tile(np.arange(len(ENDS), dtype=np.int8), batches)] * len(ids),
-        "step": [np.tile(run.steps[[0, -1]].astype(np.int64), batches)] * len(ids),
-        "value": [values.ravel() for values in run.stream.values()],
-        "base_value": [np.repeat(values[:, 0], 2) for values in base],
+    batch, end = _places(batches)
+    same = {
+        "batch": batch,
+        "segment": segment[batch],
+        "end": end,
+        "step": run.steps[[0, -1]].astype(np.int64)[end],
     }
-    return Block(rows, _metric_columns(scored, ids), 2 * batches)
+    rows: dict[str, Sequence[npt.NDArray[Any]]] = {
+        "value": [values.ravel() for values in run.stream.values()],
+        "base_value": [values[batch, 0] for values in base],
+    }
+    return Block(same, rows, _metric_columns(scored, ids), 2 * batches)
+
+
+@lru_cache(maxsize=8)
+def _places(batches: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+    """(2 x batches,) each: the batch, and which of ``ENDS``, of each row of a metric in the stream."""
+    rows = np.arange(len(ENDS) * batches)
+    return rows // len(ENDS), (rows % len(ENDS)).astype(np.int8)
 
 
 def _metric_columns(scored: Scored, ids: Sequence[str]) -> dict[str, Sequence[Any]]:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from ttt_bench import plugins
 from ttt_bench.cell.spec import TRIAL
 from ttt_bench.errors import UserError
 from ttt_bench.identity import canonical
-from ttt_bench.machine import die_with_parent, reuse_freed_memory
 from ttt_bench.metrics.signals import PREFIX
 from ttt_bench.names import pieces, shown
 from ttt_bench.report.reduction import Pooling, Reduced, reduce_statistic, window_starts
 from ttt_bench.report.runs import Run, segment_lengths
+from ttt_bench.report.sharing import can_share, shared
 from ttt_bench.store.cell_file import CellFile, reading
 from ttt_bench.store.folder import SweepFolder
 from ttt_bench.store.trajectory import SCHEMA, other_schema
@@ -31,7 +28,7 @@ Array = npt.NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what)."""
 CHUNK = 16
-"""Cells per task of a worker."""
+"""Cells that a process takes at a time, where several read."""
 WORTH_A_POOL = 400
 """Fewer cells than this are read about as fast as processes start."""
 
@@ -61,13 +58,16 @@ def load_runs(
         )
     runs: list[Run] = []
     warnings = [f"{pieces(failed)} failed; cells that need it are missing here. `status` says why."] if failed else []
-    for done, found in enumerate(_read_all(paths, budget, workers), start=1):
+    chunks: dict[int, list[Run | UserError | None]] = {}
+    for number, chunk in _read_all(paths, budget, workers):
+        chunks[number] = chunk
+        if progress is not None:
+            progress(sum(map(len, chunks.values())), len(paths), "reading trajectories")
+    for found in (each for number in sorted(chunks) for each in chunks[number]):
         if isinstance(found, UserError):
             warnings.append(left_out(found, folder))
         elif found is not None:
             runs.append(found)
-        if progress is not None:
-            progress(done, len(paths), "reading trajectories")
     runs, copies = without_copies(runs)
     warnings += copies
     if not runs and not warnings:
@@ -83,44 +83,46 @@ def load_runs(
     return runs, warnings
 
 
-def _read_all(paths: Sequence[Path], budget: float | None, workers: int) -> Iterator[Run | UserError | None]:
-    """What ``_attempt`` makes of each path, in their order."""
-    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
-    if workers < 2 or len(paths) < WORTH_A_POOL or multiprocessing.current_process().daemon:
-        for chunk in chunks:
-            yield from _attempt(chunk, budget)
+def _read_all(
+    paths: Sequence[Path], budget: float | None, workers: int
+) -> Iterator[tuple[int, list[Run | UserError | None]]]:
+    """What ``_Reading`` makes of each chunk, with its number, in no particular order."""
+    if not can_share(workers) or len(paths) < WORTH_A_POOL:
+        alone = _Reading(paths, budget, size=1)
+        yield from ((number, alone.chunk(number)) for number in range(len(paths)))
         return
-    # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(chunks)), context, _ready, (plugins.in_use(),))
+    reading, count = _Reading(paths, budget, CHUNK), -(-len(paths) // CHUNK)
     try:
-        for found in pool.map(partial(_attempt, budget=budget), chunks):
-            yield from found
+        yield from shared(count, reading.chunk, min(workers, count) - 1, reading.in_another)
     except BrokenProcessPool as error:
         raise UserError(
             "A process that read cells died (out of memory, or killed).",
             "Run it again; with OMP_NUM_THREADS=1 a single process reads, and needs less memory.",
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ready(files: Mapping[plugins.Kind, Sequence[Path]]) -> None:
-    """Make a new process like the one that started it: tasks given by their files are known in it too."""
-    die_with_parent()
-    reuse_freed_memory()
-    plugins.use(files)
+@dataclass(frozen=True)
+class _Reading:
+    """Files to read, a chunk at a time."""
 
+    paths: Sequence[Path]
+    budget: float | None
+    size: int
+    """Of a chunk."""
 
-def _attempt(paths: Sequence[Path], budget: float | None) -> list[Run | UserError | None]:
-    """Of each path its run, None of a trial, or why it cannot be read."""
-    found: list[Run | UserError | None] = []
-    for path in paths:
-        try:
-            found.append(read_run(path, trials=False, budget=budget))
-        except UserError as error:
-            found.append(error)
-    return found
+    def in_another(self) -> Callable[[int], list[Run | UserError | None]]:
+        """``chunk``, for another process."""
+        return self.chunk
+
+    def chunk(self, number: int) -> list[Run | UserError | None]:
+        """Of each path in chunk ``number`` its run, None of a trial, or why it cannot be read."""
+        found: list[Run | UserError | None] = []
+        for path in self.paths[number * self.size : (number + 1) * self.size]:
+            try:
+                found.append(read_run(path, trials=False, budget=self.budget))
+            except UserError as error:
+                found.append(error)
+        return found
 
 
 def left_out(error: UserError, folder: Path) -> str:

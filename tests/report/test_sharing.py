@@ -1,0 +1,50 @@
+"""Work that several processes share: every piece once, wherever it is done, and nobody waits for the dead."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+
+import pytest
+
+from ttt_bench.report import sharing
+from ttt_bench.report.sharing import Open, can_share, shared
+
+THERE = partial(partial, pow, 2)
+"""Another process gives 2 to the power of a piece's number."""
+
+
+def test_every_piece_is_taken_once_from_either_end():
+    left = Open.all_of(5)
+    assert [left.first(), left.last(), left.last(), left.first(), left.first()] == [0, 4, 3, 1, 2]
+    assert left.first() is left.last() is None
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_is_done_here_and_elsewhere_is_everything(count):
+    found = list(shared(count, lambda number: -number, 1, THERE))
+    assert sorted(number for number, _ in found) == list(range(count))
+    assert all(value in (-number, 2**number) for number, value in found)
+
+
+def test_all_is_done_elsewhere_while_this_process_is_busy(monkeypatch):
+    monkeypatch.setattr(Open, "last", lambda left: None)
+    assert sorted(shared(6, lambda number: -1, 2, THERE)) == [(number, 2**number) for number in range(6)]
+
+
+def test_what_goes_wrong_elsewhere_is_raised_here(monkeypatch):
+    monkeypatch.setattr(Open, "last", lambda left: None)
+    with pytest.raises(ZeroDivisionError):
+        list(shared(3, lambda number: number, 1, partial(partial, divmod, 1)))
+
+
+def test_a_process_that_dies_is_noticed(monkeypatch):
+    monkeypatch.setattr(sharing, "_do_next", os.abort)
+    with pytest.raises(BrokenProcessPool):
+        list(shared(3, lambda number: number, 1, THERE))
+
+
+def test_who_may_start_processes():
+    assert can_share(2)
+    assert not can_share(1)
