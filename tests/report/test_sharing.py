@@ -39,6 +39,16 @@ def test_what_goes_wrong_elsewhere_is_raised_here(monkeypatch):
         list(shared(3, lambda number: number, 1, partial(partial, divmod, 1)))
 
 
+def test_an_error_here_ends_all_of_it(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        Open, "all_of", classmethod(lambda cls, count, real=Open.all_of: made.append(real(count)) or made[0])
+    )
+    with pytest.raises(ZeroDivisionError):
+        list(shared(1000, lambda number: 1 // 0, 1, THERE))
+    assert made[0].first() is None
+
+
 def test_a_process_that_dies_is_noticed(monkeypatch):
     monkeypatch.setattr(sharing, "_do_next", os.abort)
     with pytest.raises(BrokenProcessPool):

@@ -36,6 +36,11 @@ class Open:
         """Take the last; None: all have been begun."""
         return self._taken(1, -1)
 
+    def close(self) -> None:
+        """Nobody shall begin another."""
+        with self.bounds.get_lock():
+            self.bounds[0] = self.bounds[1]
+
     def _taken(self, end: int, step: int) -> int | None:
         with self.bounds.get_lock():
             first, last = self.bounds[:]
@@ -72,13 +77,16 @@ def shared(
     with ProcessPoolExecutor(others, context, _ready, (plugins.in_use(), left, given)) as pool:
         asked: list[Future[tuple[int, Any] | None]] = [pool.submit(_do_next) for _ in range(count)]
         heard = 0
-        while (number := left.last()) is not None:
-            yield number, do(number)
-            while heard < count and asked[heard].done():
-                yield from _given(asked[heard])
-                heard += 1
-        for future in asked[heard:]:
-            yield from _given(future)
+        try:
+            while (number := left.last()) is not None:
+                yield number, do(number)
+                while heard < count and asked[heard].done():
+                    yield from _given(asked[heard])
+                    heard += 1
+            for future in asked[heard:]:
+                yield from _given(future)
+        finally:
+            left.close()  # or others would do what an error or an interrupt here has made useless
 
 
 def _given(future: Future[tuple[int, T] | None]) -> Iterator[tuple[int, T]]:
