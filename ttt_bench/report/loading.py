@@ -59,10 +59,11 @@ def load_runs(
     runs: list[Run] = []
     warnings = [f"{pieces(failed)} failed; cells that need it are missing here. `status` says why."] if failed else []
     chunks: dict[int, list[Run | UserError | None]] = {}
+    done = 0
     for number, chunk in _read_all(paths, budget, workers):
-        chunks[number] = chunk
+        chunks[number], done = chunk, done + len(chunk)
         if progress is not None:
-            progress(sum(map(len, chunks.values())), len(paths), "reading trajectories")
+            progress(done, len(paths), "reading trajectories")
     for found in (each for number in sorted(chunks) for each in chunks[number]):
         if isinstance(found, UserError):
             warnings.append(left_out(found, folder))
