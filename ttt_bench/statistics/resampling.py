@@ -68,7 +68,7 @@ def pooled(sums: Array, weights: Array) -> Array:
     classes, and numpy is fast where the longest axis is the innermost. Whole numbers add up to the same in any order.
     """
     flat = sums.reshape(len(sums), -1)
-    if np.array_equal(flat, np.rint(flat)):
+    if (flat == np.rint(flat)).all():
         across = (flat.T @ weights.T).reshape(1, *sums.shape[1:], len(weights))
         return np.moveaxis(across, -1, 1)
     return (weights @ flat).reshape(1, len(weights), *sums.shape[1:])

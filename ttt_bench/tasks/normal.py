@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ttt_bench.tasks.contract import IGNORE, Array, Key, Label, Metric, Picture, Task
-from ttt_bench.tasks.statistics import divide
+from ttt_bench.tasks.statistics import divide, over_batches
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +19,13 @@ ANGLES = "normal/angles"
 
 def mean_angle(angles: Array) -> Array:
     """Mean angle in degrees between predicted and true normals."""
-    total = angles.sum(0)
+    total = over_batches(angles)
     return divide(total[:, 1], total[:, 0])
 
 
 def within_30(angles: Array) -> Array:
     """Share of valid pixels whose normal is within 30 degrees."""
-    total = angles.sum(0)
+    total = over_batches(angles)
     return divide(total[:, 4], total[:, 0])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ttt_bench.errors import UserError
 from ttt_bench.tasks.contract import IGNORE, Array, Label, Metric, Picture, Task
 from ttt_bench.tasks.paint import palette
-from ttt_bench.tasks.statistics import divide, fallen_onto_one_class
+from ttt_bench.tasks.statistics import divide, fallen_onto_one_class, over_batches
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ def mean_iou(confusion: Array) -> Array:
     Args:
         confusion: (batches, steps, classes, classes), rows are the truth.
     """
-    total = confusion.sum(0)
+    total = over_batches(confusion)
     hit = np.einsum("scc->sc", total)
     truth = total.sum(2)
     union = total.sum(1) + truth - hit
@@ -42,7 +42,7 @@ def absent_classes(confusion: Array) -> int:
 
 def pixel_accuracy(confusion: Array) -> Array:
     """Share of valid pixels whose class is right."""
-    total = confusion.sum(0)
+    total = over_batches(confusion)
     return divide(np.einsum("scc->s", total), total.sum((1, 2)))
 
 

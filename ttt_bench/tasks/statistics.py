@@ -22,9 +22,15 @@ VARIED, FALLEN = 0.9, 0.99
 have collapsed."""
 
 
+def over_batches(sums: Array) -> Array:
+    """(batches, steps, ...) -> (steps, ...): their sum. Of one batch it is that batch, which resampling makes often."""
+    total: Array = sums[0] if len(sums) == 1 else sums.sum(0)
+    return total
+
+
 def rmse(moments: Array) -> Array:
     """Root mean squared error over all valid pixels of the set, no alignment."""
-    n, _, _, pp, pg, gg = np.moveaxis(moments.sum(0), -1, 0)
+    n, _, _, pp, pg, gg = np.moveaxis(over_batches(moments), -1, 0)
     return np.sqrt(np.maximum(divide(pp - 2 * pg + gg, n), 0.0))
 
 
