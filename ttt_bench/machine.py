@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import multiprocessing.connection
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ttt_bench.errors import UserError
@@ -134,21 +131,6 @@ def return_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
     if trim is not None:
         trim(0)
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """No search for reference cycles meanwhile: where all that is made lives on, each finds nothing and looks at all.
-
-    Of a report of thousands of cells it takes a tenth of the time.
-    """
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 def die_with_parent() -> None:

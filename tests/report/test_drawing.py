@@ -28,7 +28,7 @@ def test_several_processes_draw_the_same_files_in_the_same_order(tmp_path):
     assert [path.name for path in alone] == [path.name for path in shared]
     assert contents(alone) == contents(shared)
     assert told == [(done, told[0][1]) for done in range(1, told[0][1] + 1)]
-    assert told[0][1] >= drawing.WORTH_A_POOL, "too few for several processes: this tests nothing"
+    assert told[0][1] >= drawing.WORTH_A_PROCESS, "too few for several processes: this tests nothing"
 
 
 def test_what_a_dead_process_leaves_is_drawn_here(tmp_path, monkeypatch, caplog):

@@ -12,7 +12,6 @@ import pandas as pd
 
 from ttt_bench.errors import UserError
 from ttt_bench.files import write_atomically, write_text
-from ttt_bench.machine import without_collector
 from ttt_bench.report.budget import within_budget
 from ttt_bench.report.comparison import paper_tables
 from ttt_bench.report.entries import TextTable, sync_columns
@@ -77,7 +76,6 @@ def build_report(
     )
 
 
-@without_collector()
 def score_folder(
     folder: Path,
     metrics: Sequence[str] | None = None,

@@ -94,7 +94,7 @@ def _read_all(
         return
     reading, count = _Reading(paths, budget, CHUNK), -(-len(paths) // CHUNK)
     try:
-        yield from shared(count, reading.chunk, min(workers, count) - 1, reading.in_another)
+        yield from shared(count, reading.chunk, workers - 1)
     except BrokenProcessPool as error:
         raise UserError(
             "A process that read cells died (out of memory, or killed).",
@@ -110,10 +110,6 @@ class _Reading:
     budget: float | None
     size: int
     """Of a chunk."""
-
-    def in_another(self) -> Callable[[int], list[Run | UserError | None]]:
-        """``chunk``, for another process."""
-        return self.chunk
 
     def chunk(self, number: int) -> list[Run | UserError | None]:
         """Of each path in chunk ``number`` its run, None of a trial, or why it cannot be read."""

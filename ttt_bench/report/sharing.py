@@ -55,18 +55,15 @@ def can_share(workers: int) -> bool:
     return workers > 1 and not multiprocessing.current_process().daemon
 
 
-def shared(
-    count: int, do: Callable[[int], T], others: int, given: Callable[[], Callable[[int], T]]
-) -> Iterator[tuple[int, T]]:
+def shared(count: int, do: Callable[[int], T], others: int) -> Iterator[tuple[int, T]]:
     """Do ``count`` pieces here and in ``others`` processes; each with what it gave, in no particular order.
 
     A process costs about a second to start, and what a piece gives is pickled.
 
     Args:
         count: pieces are numbered from 0.
-        do: does one of them here.
-        others: further processes.
-        given: called once in each of them, gives its own ``do``; is pickled.
+        do: does one of them; is pickled.
+        others: further processes at most.
 
     Raises:
         BrokenProcessPool: one of them died (out of memory, or killed); what it was at has not been given.
@@ -74,7 +71,7 @@ def shared(
     left = Open.all_of(count)
     # Not fork: the caller may have loaded torch, whose threads and locks do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(others, context, _ready, (plugins.in_use(), left, given)) as pool:
+    with ProcessPoolExecutor(min(others, count), context, _ready, (plugins.in_use(), left, do)) as pool:
         asked: list[Future[tuple[int, Any] | None]] = [pool.submit(_do_next) for _ in range(count)]
         heard = 0
         try:
@@ -95,13 +92,13 @@ def _given(future: Future[tuple[int, T] | None]) -> Iterator[tuple[int, T]]:
         yield found
 
 
-def _ready(files: Mapping[plugins.Kind, Sequence[Path]], left: Open, given: Callable[[], Callable[[int], Any]]) -> None:
+def _ready(files: Mapping[plugins.Kind, Sequence[Path]], left: Open, do: Callable[[int], Any]) -> None:
     """Make a new process like the one that started it: tasks given by their files are known in it too."""
     global _mine
     die_with_parent()
     reuse_freed_memory()
     plugins.use(files)
-    _mine = left, given()
+    _mine = left, do
 
 
 _mine: tuple[Open, Callable[[int], Any]] | None = None

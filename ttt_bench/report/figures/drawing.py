@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from ttt_bench.report.figures.canvas import own_look
@@ -14,17 +14,16 @@ from ttt_bench.report.figures.catalogue import Job, jobs
 from ttt_bench.report.groups import Group
 from ttt_bench.report.loading import Progress
 from ttt_bench.report.sharing import can_share, shared
-from ttt_bench.report.style import draw_into_files
 
 log = logging.getLogger(__name__)
 
-WORTH_A_POOL = 8
+WORTH_A_PROCESS = 8
 """Fewer figures than this are drawn about as fast as a process starts."""
 
 
 @dataclass
 class Drawing:
-    """The figures of some groups, and where they go; what another process is given."""
+    """The figures of some groups, and where they go."""
 
     groups: Sequence[Group]
     folder: Path
@@ -43,10 +42,22 @@ class Drawing:
             return sketch.save(self.folder / name, self.command) if sketch is not None else []
 
 
-def draw_each(
-    groups: Sequence[Group], folder: Path, command: str, progress: Progress | None, workers: int
+def draw_all(
+    groups: Sequence[Group], folder: Path, command: str, progress: Progress | None, workers: int = 1
 ) -> list[Path]:
-    """Draw all figures of ``groups``; the files written, in the order of a report."""
+    """Draw every figure as PNG and PDF.
+
+    Per protocol, stream, recipe, training and size: the overview of all pairs (where there are several), images over
+    the severities of corruption (where there are several), Delta over ``bn`` with its intervals, mean ranks (from five
+    pairs on), synchronisation, spent compute and cost; per table: trajectories, differences to ``bn``, stream (online
+    only) and the picture sheet (where pictures were kept). What would be too full is split into parts, see
+    ``portions``. A figure without content is left out.
+
+    With several ``workers`` as many processes draw, where there are figures enough, to the same files.
+
+    Returns:
+        The files written, in the order of a report.
+    """
     drawing = Drawing(groups, folder, command)
     count = len(drawing.jobs)
     drawn: dict[int, list[Path]] = {}
@@ -56,10 +67,10 @@ def draw_each(
         if progress is not None:
             progress(len(drawn), count, "drawing figures")
 
-    if can_share(workers) and count >= WORTH_A_POOL:
-        given = partial(_in_another, Drawing(groups, folder, command))
+    others = min(workers - 1, count // WORTH_A_PROCESS)
+    if can_share(workers) and others:
         try:
-            for number, paths in shared(count, drawing.draw, workers - 1, given):
+            for number, paths in shared(count, drawing.draw, others):
                 note(number, paths)
         except BrokenProcessPool:
             log.warning("A process that drew figures died (out of memory, or killed); this one draws what it left.")
@@ -67,8 +78,3 @@ def draw_each(
         if number not in drawn:
             note(number, drawing.draw(number))
     return [path for number in range(count) for path in drawn[number]]
-
-
-def _in_another(drawing: Drawing) -> Callable[[int], list[Path]]:
-    draw_into_files()
-    return drawing.draw
