@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import operator
 import signal
 import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -76,8 +74,14 @@ def _train(source: SourceSpec, context: Context, team: Team | None, notify: Noti
     samples = open_samples(data, context.roots, context.decoded)
     validation = held_out(source, context) if team is None or team.first else None
     # Processes that train together have been given all processors there are.
-    idle = None if team else context.idle or partial(operator.ge, usable_cpus(), 2 * context.threads)
+    idle = None if team else context.idle or _room_for_two(context.threads)
     training.train(source, samples, context.cache, method, context.device, notify, validation, team, idle)
+
+
+def _room_for_two(threads: int) -> Callable[[], bool]:
+    """Whether a second worker's processors are idle, where this process works alone: always or never."""
+    room = usable_cpus() >= 2 * threads
+    return lambda: room
 
 
 def held_out(source: SourceSpec, context: Context) -> SampleSet:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,8 @@ class Training:
     """The processes that train together; None: this one alone."""
     idle: Callable[[], bool] | None = None
     """Whether another processor has nothing to do just now; None: none is ever made use of."""
-    _beside: Beside | None = None
-    _coming: Job[Batch] | None = None
+    _beside: Beside | None = field(default=None, init=False)
+    _coming: Job[Batch] | None = field(default=None, init=False)
     """The next iteration's images, already asked for."""
 
     def run(self, samples: SampleSet, savepoint: Path, progress: Progress | None = None) -> None:

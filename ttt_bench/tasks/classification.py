@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ttt_bench.errors import UserError
 from ttt_bench.tasks.contract import UNLABELLED, Array, Label, Metric, Task
-from ttt_bench.tasks.statistics import divide, fallen_onto_one_class
+from ttt_bench.tasks.statistics import divide, fallen_onto_one_class, over_batches
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +35,13 @@ def error(counts: Array) -> Array:
 
 def negative_log_likelihood(sums: Array) -> Array:
     """Mean -log p(true class), in nats."""
-    images, total = sums.sum(0).T
+    images, total = over_batches(sums).T
     return divide(total, images)
 
 
 def expected_calibration_error(bins: Array) -> Array:
     """Mean |accuracy - confidence| over the bins, each weighed by its images (Guo et al., eq. 3)."""
-    images, confidence, right = (bins.sum(0)[..., part] for part in range(3))
+    images, confidence, right = (over_batches(bins)[..., part] for part in range(3))
     # |right/n - confidence/n| weighed by n/N is |right - confidence| / N.
     return divide(abs(right - confidence).sum(-1), images.sum(-1))
 

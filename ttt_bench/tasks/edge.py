@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ttt_bench.tasks.contract import IGNORE, Array, Key, Label, Metric, Picture, Task
-from ttt_bench.tasks.statistics import ALIGNED, divide, rmse, rmse_aligned
+from ttt_bench.tasks.statistics import ALIGNED, divide, over_batches, rmse, rmse_aligned
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +28,7 @@ def average_precision(histogram: Array) -> Array:
         histogram: (batches, steps, 2, bins): counts of non-edge and edge pixels per probability bin.
             Pixels of one bin are taken together, so the resolution is one bin.
     """
-    total = histogram.sum(0)[..., ::-1]  # from confident edge to confident non-edge
+    total = over_batches(histogram)[..., ::-1]  # from confident edge to confident non-edge
     false, true = np.cumsum(total[:, 0], -1), np.cumsum(total[:, 1], -1)
     precision = true / np.maximum(true + false, 1.0)
     positives = true[:, -1]
